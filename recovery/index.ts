@@ -1,5 +1,6 @@
 export * from "./canonical-json";
 export * from "./evidence";
+export * from "./identity";
 export * from "./job-config";
 export * from "./manifest";
 export * from "./postgres-url";
