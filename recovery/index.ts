@@ -3,6 +3,7 @@ export * from "./evidence";
 export * from "./job-config";
 export * from "./manifest";
 export * from "./postgres-url";
+export * from "./shrinkage";
 export * from "./store-layout";
 export * from "./store-url";
 export * from "./verdict";
