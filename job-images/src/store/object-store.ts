@@ -31,7 +31,7 @@ export interface PutOptions {
 /** Which object to read. */
 export interface GetOptions {
   readonly signal?: AbortSignal;
-  /** A certain version. @default the newest */
+  /** A certain version; a store that keeps none has one of each key and reads that. @default the newest */
   readonly versionId?: string;
 }
 
@@ -74,4 +74,9 @@ export class ObjectExistsError extends Error {
   ) {
     super(`${url} already holds ${key}, and nothing of it was replaced.`);
   }
+}
+
+/** The store cannot do what was asked: it is unreachable, full, not writable, or not there. The message says what to do. */
+export class StoreError extends Error {
+  override readonly name = "StoreError";
 }
