@@ -1,0 +1,248 @@
+import { z } from "zod";
+import { ProofLevel } from "./evidence";
+import { Engine } from "./manifest";
+import { parsePostgresUrl } from "./postgres-url";
+import { databaseNamePattern } from "./store-layout";
+import { parseStoreUrl } from "./store-url";
+
+/** How a dump is taken, so that the backup never becomes the outage. */
+export interface BackupSettings {
+  /** Cron schedule in force; written into every manifest. */
+  readonly schedule?: string;
+  /** IANA time zone of the schedule. @default "Etc/UTC" */
+  readonly timeZone?: string;
+  /** Longest wait for a table's lock before the dump gives up. @default 30 */
+  readonly lockWaitSeconds?: number;
+  /** Abort the dump once it has made another session (a migration) wait for this long. @default 20 */
+  readonly maxBlockingSeconds?: number;
+  /** Read no faster than this from the database, in bytes per second; absent: as fast as it comes. */
+  readonly maxBytesPerSecond?: number;
+  /**
+   * Largest share of its rows or size that a database may have lost since its previous backup; beyond it the backup
+   * ends inconclusive. @default 0.5
+   */
+  readonly maxShrinkShare?: number;
+  /** zstd's level. @default 3 */
+  readonly compressionLevel?: number;
+}
+
+/** How deep a restored copy is compared. */
+export interface ProofSettings {
+  /** @default "auto": `content` up to `contentUpToBytes`, a sample by key hash above */
+  readonly level?: "auto" | ProofLevel;
+  /** @default 20 GiB */
+  readonly contentUpToBytes?: number;
+  /** About how many rows of each table the sample by key hash takes. @default 1000 */
+  readonly sampleRows?: number;
+}
+
+/** One foreign-key-like rule that holds in the application but is not declared in the database. */
+export interface OrphanRule {
+  /** The table whose rows must have a parent, `schema.table` or `table`. */
+  readonly table: string;
+  readonly column: string;
+  readonly references: string;
+  /** @default "id" */
+  readonly referencedColumn?: string;
+  /** A row with no value in the column is a violation of its own. @default false */
+  readonly nullable?: boolean;
+}
+
+/** Consistency checks run against every restored copy. */
+export interface CheckSettings {
+  /** Rules beside the foreign keys that the database declares, which are always checked. */
+  readonly orphans?: readonly OrphanRule[];
+}
+
+/** The heartbeat that measures how much a restore would lose. */
+export interface CanarySettings {
+  /** How often a heartbeat is committed. @default 30 */
+  readonly canarySeconds?: number;
+}
+
+/** One database to protect. */
+export interface DatabaseConfig {
+  /** Its name in the store, in evidence and in alarms: lower-case letters, digits and dashes. */
+  readonly name: string;
+  readonly engine: Engine;
+  /** `postgresql://user@host:port/database`, without a password. For `postgres` and `rds`. */
+  readonly url?: string;
+  /** A standby of the same database to read dumps from, as a URL of the same form. */
+  readonly standbyUrl?: string;
+  /** Absolute path of the database file. For `sqlite`. */
+  readonly path?: string;
+  /** File that holds the password; its final line break is dropped. */
+  readonly passwordFile?: string;
+  /** Environment variable that holds the password. */
+  readonly passwordEnv?: string;
+  /** Role and password file that `dr prepare` connects with, when the backup role may not create things. */
+  readonly adminUrl?: string;
+  readonly adminPasswordFile?: string;
+  readonly backup?: BackupSettings;
+  readonly proof?: ProofSettings;
+  readonly checks?: CheckSettings;
+  readonly canary?: CanarySettings;
+}
+
+/** Recovery objectives in force for the databases of one configuration. */
+export interface ObjectiveSettings {
+  /** @default 60 (guide, Recovery Objectives) */
+  readonly rpoMinutes?: number;
+  /** @default 15 (guide, Recovery Objectives) */
+  readonly rtoMinutes?: number;
+}
+
+/** The one file that a job reads: what components write into the ConfigMap, and what `dr --config` takes. */
+export interface JobConfig {
+  /** `file:///directory` or `s3://bucket/prefix?...`. */
+  readonly store: string;
+  readonly databases: readonly DatabaseConfig[];
+  /** The environment's name in evidence. @default "local" */
+  readonly environment?: string;
+  readonly objectives?: ObjectiveSettings;
+}
+
+/** The defaults of everything optional, in one place: the program, the docs and the schema all read them here. */
+export const jobConfigDefaults = {
+  environment: "local",
+  timeZone: "Etc/UTC",
+  lockWaitSeconds: 30,
+  maxBlockingSeconds: 20,
+  maxShrinkShare: 0.5,
+  compressionLevel: 3,
+  proofLevel: "auto",
+  contentUpToBytes: 20 * 1024 ** 3,
+  sampleRows: 1000,
+  canarySeconds: 30,
+  rpoMinutes: 60,
+  rtoMinutes: 15,
+} as const;
+
+const positive = z.number().positive();
+const seconds = z.number().int().min(1);
+
+const databaseSchema = z
+  .strictObject({
+    name: z
+      .string()
+      .regex(databaseNamePattern, "must be lower-case letters, digits and dashes, at most 40, as in `architect`"),
+    engine: z.enum(Engine, `must be one of ${Object.values(Engine).join(", ")}`),
+    url: z.string().optional(),
+    standbyUrl: z.string().optional(),
+    path: z.string().optional(),
+    passwordFile: z.string().min(1).optional(),
+    passwordEnv: z.string().min(1).optional(),
+    adminUrl: z.string().optional(),
+    adminPasswordFile: z.string().min(1).optional(),
+    backup: z
+      .strictObject({
+        schedule: z.string().optional(),
+        timeZone: z.string().optional(),
+        lockWaitSeconds: seconds.optional(),
+        maxBlockingSeconds: seconds.optional(),
+        maxBytesPerSecond: z.number().int().min(1024).optional(),
+        maxShrinkShare: z.number().min(0).max(1).optional(),
+        compressionLevel: z.number().int().min(1).max(19).optional(),
+      })
+      .optional(),
+    proof: z
+      .strictObject({
+        level: z.enum({ auto: "auto", ...ProofLevel }).optional(),
+        contentUpToBytes: z.number().int().min(0).optional(),
+        sampleRows: z.number().int().min(1).optional(),
+      })
+      .optional(),
+    checks: z
+      .strictObject({
+        orphans: z
+          .array(
+            z.strictObject({
+              table: z.string().min(1),
+              column: z.string().min(1),
+              references: z.string().min(1),
+              referencedColumn: z.string().min(1).optional(),
+              nullable: z.boolean().optional(),
+            }),
+          )
+          .optional(),
+      })
+      .optional(),
+    canary: z.strictObject({ canarySeconds: seconds.optional() }).optional(),
+  })
+  .check((context) => {
+    const database = context.value;
+    const refuse = (path: PropertyKey[], message: string): void => {
+      context.issues.push({ code: "custom", input: database, path, message });
+    };
+    if (database.engine === Engine.Sqlite) {
+      if (database.path === undefined)
+        refuse(["path"], "is missing: engine sqlite needs the path of the database file");
+      else if (!database.path.startsWith("/"))
+        refuse(["path"], `must be absolute, got ${JSON.stringify(database.path)}`);
+      if (database.url !== undefined) refuse(["url"], "does not belong to engine sqlite: use path");
+    } else {
+      if (database.url === undefined)
+        refuse(["url"], `is missing: engine ${database.engine} needs postgresql://user@host/database`);
+      if (database.path !== undefined) refuse(["path"], `does not belong to engine ${database.engine}: use url`);
+    }
+    for (const field of ["url", "standbyUrl", "adminUrl"] as const) {
+      const url = database[field];
+      if (url === undefined || (field === "url" && database.engine === Engine.Sqlite)) continue;
+      for (const problem of parsePostgresUrl(url).problems) refuse([field], problem);
+    }
+    if (database.passwordFile !== undefined && database.passwordEnv !== undefined) {
+      refuse(["passwordFile"], "and passwordEnv are both given: name one of them");
+    }
+  });
+
+const configSchema = z.strictObject({
+  store: z.string().check((context) => {
+    for (const problem of parseStoreUrl(context.value).problems) {
+      context.issues.push({ code: "custom", input: context.value, message: problem });
+    }
+  }),
+  databases: z
+    .array(databaseSchema)
+    .min(1, "must name at least one database")
+    .check((context) => {
+      const seen = new Set<string>();
+      context.value.forEach((database, index) => {
+        if (seen.has(database.name)) {
+          context.issues.push({
+            code: "custom",
+            input: context.value,
+            path: [index, "name"],
+            message: `${database.name} is used twice: recovery points of two databases would mix`,
+          });
+        }
+        seen.add(database.name);
+      });
+    }),
+  environment: z.string().min(1).optional(),
+  objectives: z.strictObject({ rpoMinutes: positive.optional(), rtoMinutes: positive.optional() }).optional(),
+});
+
+const typedSchema: z.ZodType<JobConfig> = configSchema;
+
+/** A job configuration, or every problem with it. */
+export type ParsedJobConfig =
+  | { readonly config: JobConfig; readonly problems?: undefined }
+  | { readonly config?: undefined; readonly problems: readonly string[] };
+
+/** Reads a job configuration. All problems are named at once, each with the path of the field it is about. */
+export function parseJobConfig(text: string): ParsedJobConfig {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (error) {
+    return { problems: [`is not JSON: ${(error as Error).message}`] };
+  }
+  const parsed = typedSchema.safeParse(value);
+  if (parsed.success) return { config: parsed.data };
+  return { problems: parsed.error.issues.map((issue) => `${issue.path.join(".") || "the file"}: ${issue.message}`) };
+}
+
+/** JSON Schema (draft 2020-12) of the job configuration, for editors and CI. */
+export function jobConfigJsonSchema(): Record<string, unknown> {
+  return z.toJSONSchema(configSchema, { io: "input" });
+}
