@@ -7,6 +7,7 @@ import {
   manifestDigestInput,
   manifestFormatVersion,
   manifestKey,
+  objectivesFrom,
   recoveryPointId,
   shrinkageReasons,
   Verdict,
@@ -36,6 +37,7 @@ export async function takeBackup(request: {
   const taken = await engine.take({ ...request, id, startedAt });
   const maxShrinkShare = database.backup?.maxShrinkShare ?? jobConfigDefaults.maxShrinkShare;
   const reasons = shrinkageReasons(taken, previous, maxShrinkShare);
+  const { rpoMinutes, rtoMinutes } = objectivesFrom(config.objectives);
   const unsigned: Omit<Manifest, "digest"> = {
     formatVersion: manifestFormatVersion,
     id,
@@ -49,10 +51,7 @@ export async function takeBackup(request: {
     tools: taken.tools,
     runnerVersion,
     schedule: database.backup?.schedule,
-    objectives: {
-      rpoMinutes: config.objectives?.rpoMinutes ?? jobConfigDefaults.rpoMinutes,
-      rtoMinutes: config.objectives?.rtoMinutes ?? jobConfigDefaults.rtoMinutes,
-    },
+    objectives: { rpoMinutes, rtoMinutes },
     tables: taken.tables,
     parts: taken.parts,
     verdict: reasons.length === 0 ? Verdict.Pass : Verdict.Inconclusive,
