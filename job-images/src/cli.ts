@@ -4,7 +4,7 @@ import { ExitCode, type JobConfig, Verdict } from "../../recovery";
 import { type Command, type CommandContext, type CommandInput } from "./command";
 import { commands } from "./commands";
 import { readConfig } from "./config-file";
-import { InterruptedError, messageOf, OperationError, UsageError } from "./errors";
+import { InterruptedError, messageOf, NoRecoveryPointError, OperationError, UsageError } from "./errors";
 import { TerminalProgress } from "./report/terminal-progress";
 import { type ObjectStore } from "./store/object-store";
 import { openStore } from "./store/open-store";
@@ -118,7 +118,7 @@ function reportError(command: Command, error: unknown, json: boolean): number {
 function exitCodeOfError(command: Command, error: unknown): number {
   if (error instanceof InterruptedError) return signalExitCode(error);
   if (error instanceof UsageError) return ExitCode.Usage;
-  if (command.isProof) return ExitCode.Inconclusive;
+  if (command.isProof && !(error instanceof NoRecoveryPointError)) return ExitCode.Inconclusive;
   return ExitCode.Fail;
 }
 

@@ -1,7 +1,7 @@
 import { combineVerdicts, exitCodeOf } from "../../../recovery";
 import { type Command } from "../command";
 import { databasesNamed } from "../config-file";
-import { OperationError, UsageError } from "../errors";
+import { NoRecoveryPointError, UsageError } from "../errors";
 import { restoreTest, type RestoreTestResult } from "../proof/restore-test";
 import { recordEvidence } from "../report/evidence-record";
 import { describeProof } from "../report/proof-report";
@@ -29,7 +29,9 @@ export const restoreTestCommand: Command = {
       const points = await recoveryPointsOf(store, database.name);
       const candidates = asked ? points.slice(points.findIndex(({ id }) => id === asked.id)) : points;
       if (candidates.length === 0) {
-        throw new OperationError(`${store.url} holds no recovery point of ${database.name}. \`dr backup\` makes one.`);
+        throw new NoRecoveryPointError(
+          `${store.url} holds no recovery point of ${database.name}. \`dr backup\` makes one.`,
+        );
       }
       const result = await restoreTest({ ...context, config, database, store }, candidates);
       context.signal.throwIfAborted();

@@ -1,6 +1,6 @@
 import { type JobConfig, parseRecoveryPointId } from "../../../recovery";
 import { oneDatabase } from "../config-file";
-import { OperationError, UsageError } from "../errors";
+import { NoRecoveryPointError, UsageError } from "../errors";
 import { type CatalogEntry, readCatalog, RecoveryPointState } from "./catalog";
 import { type ObjectStore } from "./object-store";
 
@@ -9,7 +9,7 @@ import { type ObjectStore } from "./object-store";
  * only database.
  *
  * @throws UsageError when the word is not an id
- * @throws OperationError when the store holds no such recovery point
+ * @throws NoRecoveryPointError when the store holds no such recovery point
  */
 export async function findRecoveryPoint(
   store: ObjectStore,
@@ -19,7 +19,7 @@ export async function findRecoveryPoint(
   if (word === undefined || word === "latest") {
     const [newest] = await recoveryPointsOf(store, oneDatabase(config, undefined).name);
     if (newest) return newest;
-    throw new OperationError(`${store.url} holds no recovery point. \`dr backup\` makes one.`);
+    throw new NoRecoveryPointError(`${store.url} holds no recovery point. \`dr backup\` makes one.`);
   }
   const parsed = parseRecoveryPointId(word);
   if (!parsed) throw new UsageError(`${JSON.stringify(word)} is not a recovery point. \`dr list\` prints their names.`);
@@ -27,7 +27,7 @@ export async function findRecoveryPoint(
   const entry = entries.find(({ id }) => id === word);
   if (entry && entry.state !== RecoveryPointState.Orphaned) return entry;
   const why = entry ? ` only parts of (${entry.problems.join("; ")})` : "";
-  throw new OperationError(`${store.url} holds${why || " no"} ${word}. \`dr list\` prints what there is.`);
+  throw new NoRecoveryPointError(`${store.url} holds${why || " no"} ${word}. \`dr list\` prints what there is.`);
 }
 
 /** The recovery points of a database that have a manifest, readable or not, newest first. */
