@@ -73,17 +73,18 @@ export interface Evidence {
   readonly phases: readonly EvidencePhase[];
   /** From the start of the fetch until the copy was proven; absent when it never was. */
   readonly measuredRtoSeconds?: number;
-  /** Time of the real or simulated disaster minus the newest heartbeat in the restored copy; `null` is unknown. */
-  readonly achievedRpoSeconds: number | null;
+  /** Time of the real or simulated disaster minus the newest heartbeat in the restored copy. */
+  readonly achievedRpoSeconds: number | "unknown";
   readonly checks: readonly EvidenceCheck[];
   /** When the newest recovery point was bad: the last good one, and what falling back to it would have lost. */
-  readonly lastGood?: { readonly recoveryPoint: string; readonly achievedRpoSeconds: number | null };
+  readonly lastGood?: { readonly recoveryPoint: string; readonly achievedRpoSeconds: number | "unknown" };
   readonly runnerVersion: string;
   /** SHA-256 of the canonical JSON of everything else in here. */
   readonly digest: string;
 }
 
 const seconds = z.number().min(0);
+const secondsOrUnknown = z.union([seconds, z.literal("unknown")]);
 
 const schema: z.ZodType<Evidence> = z.object({
   formatVersion: z.number().int(),
@@ -102,9 +103,9 @@ const schema: z.ZodType<Evidence> = z.object({
   sizeBytes: z.number().int().min(0),
   phases: z.array(z.object({ name: z.string().min(1), seconds })),
   measuredRtoSeconds: seconds.optional(),
-  achievedRpoSeconds: seconds.nullable(),
+  achievedRpoSeconds: secondsOrUnknown,
   checks: z.array(z.object({ name: z.string().min(1), verdict: z.enum(Verdict), detail: z.string() })),
-  lastGood: z.object({ recoveryPoint: z.string(), achievedRpoSeconds: seconds.nullable() }).optional(),
+  lastGood: z.object({ recoveryPoint: z.string(), achievedRpoSeconds: secondsOrUnknown }).optional(),
   runnerVersion: z.string(),
   digest: z.string().regex(/^[0-9a-f]{64}$/),
 });

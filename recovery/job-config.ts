@@ -1,7 +1,9 @@
 import { z } from "zod";
 import { ProofLevel } from "./evidence";
 import { Engine } from "./manifest";
+import { objectiveProblems, objectivesFrom, type ObjectivesOverrides, objectivesOverridesSchema } from "./objectives";
 import { parsePostgresUrl } from "./postgres-url";
+import { scheduleProblems } from "./schedule";
 import { databaseNamePattern } from "./store-layout";
 import { parseStoreUrl } from "./store-url";
 
@@ -84,14 +86,6 @@ export interface DatabaseConfig {
   readonly canary?: CanarySettings;
 }
 
-/** Recovery objectives in force for the databases of one configuration. */
-export interface ObjectiveSettings {
-  /** @default 60 (guide, Recovery Objectives) */
-  readonly rpoMinutes?: number;
-  /** @default 15 (guide, Recovery Objectives) */
-  readonly rtoMinutes?: number;
-}
-
 /** The one file that a job reads: what components write into the ConfigMap, and what `dr --config` takes. */
 export interface JobConfig {
   /** `file:///directory` or `s3://bucket/prefix?...`. */
@@ -99,7 +93,8 @@ export interface JobConfig {
   readonly databases: readonly DatabaseConfig[];
   /** The environment's name in evidence. @default "local" */
   readonly environment?: string;
-  readonly objectives?: ObjectiveSettings;
+  /** What has to be met; what is left out is the guide's. */
+  readonly objectives?: ObjectivesOverrides;
 }
 
 /** The defaults of everything optional, in one place: the program, the docs and the schema all read them here. */
@@ -114,11 +109,8 @@ export const jobConfigDefaults = {
   contentUpToBytes: 20 * 1024 ** 3,
   sampleRows: 1000,
   canarySeconds: 30,
-  rpoMinutes: 60,
-  rtoMinutes: 15,
 } as const;
 
-const positive = z.number().positive();
 const seconds = z.number().int().min(1);
 
 const databaseSchema = z
@@ -190,6 +182,10 @@ const databaseSchema = z
       if (url === undefined || (field === "url" && database.engine === Engine.Sqlite)) continue;
       for (const problem of parsePostgresUrl(url).problems) refuse([field], problem);
     }
+    const { schedule, timeZone } = database.backup ?? {};
+    if (schedule !== undefined) {
+      for (const problem of scheduleProblems(schedule, timeZone)) refuse(["backup", "schedule"], problem);
+    }
     if (database.passwordFile !== undefined && database.passwordEnv !== undefined) {
       refuse(["passwordFile"], "and passwordEnv are both given: name one of them");
     }
@@ -219,7 +215,13 @@ const configSchema = z.strictObject({
       });
     }),
   environment: z.string().min(1).optional(),
-  objectives: z.strictObject({ rpoMinutes: positive.optional(), rtoMinutes: positive.optional() }).optional(),
+  objectives: objectivesOverridesSchema
+    .check((context) => {
+      for (const message of objectiveProblems(objectivesFrom(context.value))) {
+        context.issues.push({ code: "custom", input: context.value, message });
+      }
+    })
+    .optional(),
 });
 
 const typedSchema: z.ZodType<JobConfig> = configSchema;

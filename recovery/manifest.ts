@@ -113,7 +113,7 @@ const schema: z.ZodType<Manifest> = z
     tools: z.record(z.string(), z.string()),
     runnerVersion: z.string(),
     schedule: z.string().optional(),
-    objectives: z.object({ rpoMinutes: z.number().positive(), rtoMinutes: z.number().positive() }),
+    objectives: z.object({ rpoMinutes: z.number().min(0), rtoMinutes: z.number().positive() }),
     tables: z.array(z.object({ schema: z.string(), name: z.string(), rows: bytes, bytes })),
     parts: z
       .array(

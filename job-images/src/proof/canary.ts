@@ -1,0 +1,45 @@
+import { type EvidenceCheck } from "../../../recovery";
+import { failed, passed, undecided } from "./check";
+
+/** What the restored copy says of the heartbeat, and what the source said in the snapshot. */
+export interface CanaryReading {
+  /** The newest heartbeat in the source's snapshot, as the backup recorded it. */
+  readonly recordedAt: Date | undefined;
+  /** The newest heartbeat in the restored copy. */
+  readonly restoredAt: Date | undefined;
+  /** The moment that the manifest says the recovery point holds. */
+  readonly consistentAt: Date;
+  readonly canarySeconds: number;
+}
+
+// A heartbeat waits for its turn behind other work; three missed ones are no accident.
+const missedHeartbeats = 3;
+
+/**
+ * Whether the copy is as new as its manifest says. A heartbeat that lags far behind the snapshot means that nobody
+ * writes it any more: the loss of a restore is then unknown, which is no pass.
+ */
+export function checkCanary(reading: CanaryReading): EvidenceCheck {
+  const { recordedAt, restoredAt, consistentAt } = reading;
+  if (restoredAt === undefined) return failed("canary", "the restored copy holds no heartbeat, its source had one");
+  if (recordedAt !== undefined && restoredAt.getTime() !== recordedAt.getTime()) {
+    return failed(
+      "canary",
+      `the restored copy's newest heartbeat is of ${restoredAt.toISOString()}, its source's was of ${recordedAt.toISOString()}`,
+    );
+  }
+  const lagSeconds = (consistentAt.getTime() - restoredAt.getTime()) / 1000;
+  if (lagSeconds > missedHeartbeats * reading.canarySeconds) {
+    return undecided(
+      "canary",
+      `the newest heartbeat was ${Math.round(lagSeconds)} s old when the backup was taken, and one is due every ${reading.canarySeconds} s: is \`dr heartbeat\` running?`,
+    );
+  }
+  return passed("canary", `the newest heartbeat of the source, ${restoredAt.toISOString()}, is in the copy`);
+}
+
+/** What would be lost if the disaster came at `disasterAt`; `unknown` where nobody writes a heartbeat. */
+export function achievedRpoSeconds(disasterAt: Date, restoredAt: Date | undefined): number | "unknown" {
+  if (restoredAt === undefined) return "unknown";
+  return Math.max(0, Math.round((disasterAt.getTime() - restoredAt.getTime()) / 100) / 10);
+}

@@ -1,0 +1,161 @@
+import {
+  combineVerdicts,
+  type DatabaseConfig,
+  type Evidence,
+  type EvidenceCheck,
+  EvidenceKind,
+  type JobConfig,
+  jobConfigDefaults,
+  maxRecoveryPointAgeMinutes,
+  objectivesFrom,
+  TargetClass,
+  Verdict,
+} from "../../../recovery";
+import { LocalServer, scratchFolder, throwAwaySettings } from "../engines/postgres/server";
+import { serverToolsFor } from "../engines/postgres/tools";
+import { type Progress } from "../progress";
+import { type Measurement } from "../report/evidence-record";
+import { type CatalogEntry, RecoveryPointState } from "../store/catalog";
+import { type ObjectStore } from "../store/object-store";
+import { achievedRpoSeconds } from "./canary";
+import { failed, passed } from "./check";
+import { type TableComparison } from "./compare-rows";
+import { restoreAndProve } from "./restore-proof";
+
+/** What a restore test works on. */
+export interface RestoreTestRequest {
+  readonly config: JobConfig;
+  readonly database: DatabaseConfig;
+  readonly store: ObjectStore;
+  readonly progress: Progress;
+  readonly signal: AbortSignal;
+  /** When the disaster is thought to have come. @default the start of the test */
+  readonly disasterAt?: Date;
+}
+
+/** What it measured, and what it compared. */
+export interface RestoreTestResult {
+  readonly measurement: Measurement;
+  readonly comparisons: readonly TableComparison[];
+}
+
+/** How many older recovery points are tried when the newest is bad. */
+const fallbacks = 2;
+
+/**
+ * Restores a recovery point into a throw-away server and proves it. When it is bad, the ones before it are tried as
+ * well: what the last good one would have lost is part of the answer.
+ *
+ * @param candidates the recovery point to test, then older ones, newest first.
+ */
+export async function restoreTest(
+  request: RestoreTestRequest,
+  candidates: readonly CatalogEntry[],
+): Promise<RestoreTestResult> {
+  const [entry, ...older] = candidates;
+  if (entry === undefined) throw new Error("There is no recovery point to test.");
+  const disasterAt = request.disasterAt ?? new Date();
+  const result = await testOne(request, entry, disasterAt);
+  if (result.measurement.verdict === Verdict.Pass) return result;
+  for (const candidate of older.filter(({ state }) => state === RecoveryPointState.Complete).slice(0, fallbacks)) {
+    request.progress.note(`${entry.id} is bad; trying ${candidate.id}, the one before it`);
+    const fallback = (await testOne(request, candidate, disasterAt)).measurement;
+    if (!isRestorable(fallback.checks)) continue;
+    const lastGood = { recoveryPoint: candidate.id, achievedRpoSeconds: fallback.achievedRpoSeconds };
+    return { ...result, measurement: { ...result.measurement, lastGood } };
+  }
+  return result;
+}
+
+/** Every check of the copy itself passed; that it is old is what falling back to it costs. */
+function isRestorable(checks: readonly EvidenceCheck[]): boolean {
+  return (
+    combineVerdicts(checks.filter(({ name }) => name !== freshnessCheck).map(({ verdict }) => verdict)) === Verdict.Pass
+  );
+}
+
+async function testOne(request: RestoreTestRequest, entry: CatalogEntry, disasterAt: Date): Promise<RestoreTestResult> {
+  const startedAt = new Date();
+  const catalogChecks = checksOfEntry(entry);
+  const { manifest } = entry;
+  const base = {
+    kind: EvidenceKind.RestoreTest,
+    database: request.database.name,
+    engine: request.database.engine,
+    mechanism: manifest?.method ?? "dump",
+    recoveryPoint: entry.id,
+    environment: request.config.environment ?? jobConfigDefaults.environment,
+    targetClass: TargetClass.ThrowAway,
+    startedAt: startedAt.toISOString(),
+    sizeBytes: manifest?.source.bytes ?? 0,
+  };
+  if (!manifest || catalogChecks.some(({ verdict }) => verdict !== Verdict.Pass)) {
+    return {
+      comparisons: [],
+      measurement: {
+        ...base,
+        finishedAt: new Date().toISOString(),
+        verdict: combineVerdicts(catalogChecks.map(({ verdict }) => verdict)),
+        phases: [],
+        achievedRpoSeconds: "unknown",
+        checks: catalogChecks,
+      },
+    };
+  }
+  request.progress.step(`starting a throw-away PostgreSQL ${manifest.source.serverMajor}`);
+  const tools = await serverToolsFor(manifest.source.serverMajor);
+  const server = await LocalServer.create({
+    tools,
+    settings: throwAwaySettings,
+    isolated: true,
+    signal: request.signal,
+  });
+  try {
+    const proof = await restoreAndProve({
+      ...request,
+      manifest,
+      tools,
+      target: server.access(manifest.source.databaseName === "postgres" ? "restored" : manifest.source.databaseName),
+      scratch: scratchFolder(server),
+    });
+    const checks = [...catalogChecks, ...proof.checks, checkFreshness(request, manifest.consistentAt, disasterAt)];
+    const verdict = combineVerdicts(checks.map((check) => check.verdict));
+    const measurement: Omit<Evidence, "formatVersion" | "id" | "runnerVersion" | "digest"> = {
+      ...base,
+      finishedAt: new Date().toISOString(),
+      verdict,
+      level: proof.level,
+      phases: proof.phases,
+      measuredRtoSeconds: isRestorable(checks) ? proof.seconds : undefined,
+      achievedRpoSeconds: achievedRpoSeconds(disasterAt, proof.newestHeartbeat),
+      checks,
+    };
+    return { measurement, comparisons: proof.comparisons };
+  } finally {
+    await server.destroy();
+  }
+}
+
+/** What the catalog says already, by the names of the checks that a person knows. */
+function checksOfEntry(entry: CatalogEntry): EvidenceCheck[] {
+  const ofManifest = entry.problems.filter((problem) => problem.startsWith("manifest:"));
+  const ofParts = entry.problems.filter((problem) => !problem.startsWith("manifest:"));
+  return [
+    ofManifest.length > 0
+      ? failed("manifest", ofManifest.join("; "))
+      : passed("manifest", "readable, and unchanged since it was written"),
+    ...(ofParts.length > 0 ? [failed("parts", ofParts.join("; "))] : []),
+  ];
+}
+
+const freshnessCheck = "freshness";
+
+function checkFreshness({ config, database }: RestoreTestRequest, consistentAt: string, at: Date): EvidenceCheck {
+  const { rpoMinutes } = objectivesFrom(config.objectives);
+  const limitMinutes = maxRecoveryPointAgeMinutes({ rpoMinutes, ...database.backup });
+  const ageMinutes = (at.getTime() - new Date(consistentAt).getTime()) / 60_000;
+  const age = `${ageMinutes.toFixed(1)} minutes old, ${limitMinutes.toFixed(1)} allowed`;
+  return ageMinutes <= limitMinutes
+    ? passed(freshnessCheck, `the recovery point was ${age}`)
+    : failed(freshnessCheck, `the recovery point was ${age}: backups have been missed`);
+}

@@ -1,0 +1,57 @@
+import { type Manifest } from "./manifest";
+
+/** What shrinkage is judged by. */
+export type BackupContents = Pick<Manifest, "tables" | "parts">;
+
+// A table this small may come and go in normal use.
+const smallTableRows = 1000;
+
+/**
+ * Why a backup looks as if data had gone missing before it was taken; empty when it does not. An empty dump and a dump
+ * of a truncated table are complete and restorable, and worthless: retention would then delete the good ones.
+ *
+ * @param previous the newest earlier recovery point of the same database and method, if there is one.
+ * @param maxShrinkShare largest share, 0 to 1, of rows or size that may be lost from one backup to the next.
+ */
+export function shrinkageReasons(
+  current: BackupContents,
+  previous: (BackupContents & Pick<Manifest, "id">) | undefined,
+  maxShrinkShare: number,
+): string[] {
+  const reasons: string[] = [];
+  const rows = totalRows(current);
+  if (current.tables.length === 0) reasons.push("the database holds no table");
+  else if (rows === 0) reasons.push(`all ${current.tables.length} tables are empty`);
+  if (!previous) return reasons;
+
+  const tooFew = (before: number, now: number): boolean => now < before * (1 - maxShrinkShare);
+  const share = (before: number, now: number): string => `${Math.round((1 - now / before) * 100)} % fewer`;
+  const rowsBefore = totalRows(previous);
+  if (tooFew(rowsBefore, rows)) {
+    reasons.push(`${rows} rows, ${share(rowsBefore, rows)} than the ${rowsBefore} of ${previous.id}`);
+  }
+  const now = new Map(current.tables.map((table) => [`${table.schema}.${table.name}`, table.rows]));
+  for (const table of previous.tables) {
+    const name = `${table.schema}.${table.name}`;
+    const left = now.get(name);
+    if (table.rows < smallTableRows) continue;
+    if (left === undefined) reasons.push(`${name} is gone; it held ${table.rows} rows in ${previous.id}`);
+    else if (tooFew(table.rows, left)) {
+      reasons.push(`${name} holds ${left} rows, ${share(table.rows, left)} than the ${table.rows} of ${previous.id}`);
+    }
+  }
+  const bytes = totalBytes(current);
+  const bytesBefore = totalBytes(previous);
+  if (tooFew(bytesBefore, bytes)) {
+    reasons.push(`${bytes} bytes, ${share(bytesBefore, bytes)} than the ${bytesBefore} of ${previous.id}`);
+  }
+  return reasons;
+}
+
+function totalRows({ tables }: BackupContents): number {
+  return tables.reduce((sum, table) => sum + table.rows, 0);
+}
+
+function totalBytes({ parts }: BackupContents): number {
+  return parts.reduce((sum, part) => sum + part.bytes, 0);
+}
