@@ -2,7 +2,7 @@
 export function skip(context: Mocha.Context, reason: string): never {
   const runnable = context.test!;
   const skipped = (test: object): void => void Object.assign(test, { skipReason: reason });
-  if (runnable.type === "hook") runnable.parent!.eachTest(skipped);
+  if ((runnable as { type?: string }).type === "hook") runnable.parent!.eachTest(skipped);
   else skipped(runnable);
   return context.skip();
 }
