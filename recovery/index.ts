@@ -6,6 +6,8 @@ export * from "./manifest";
 export * from "./objectives";
 export * from "./postgres-url";
 export * from "./proof-level";
+export * from "./protection-status";
+export * from "./recovery-target";
 export * from "./retention";
 export * from "./scenario";
 export * from "./schedule";
