@@ -3,6 +3,7 @@ export * from "./evidence";
 export * from "./freshness";
 export * from "./job-config";
 export * from "./manifest";
+export * from "./objective-override";
 export * from "./objectives";
 export * from "./postgres-url";
 export * from "./proof-level";

@@ -4,6 +4,7 @@ import { doctor } from "./doctor";
 import { heartbeat } from "./heartbeat";
 import { list } from "./list";
 import { prepare } from "./prepare";
+import { prove } from "./prove";
 import { restore } from "./restore";
 import { restoreTestCommand } from "./restore-test";
 import { schema } from "./schema";
@@ -19,6 +20,7 @@ export const commands: readonly Command[] = [
   verify,
   restore,
   restoreTestCommand,
+  prove,
   status,
   doctor,
   schema,
