@@ -8,6 +8,8 @@ export interface StoredObject {
   readonly versionId?: string;
   /** The store's own name for where the object lies, where it has one, for instance `GLACIER`. */
   readonly storageClass?: string;
+  /** Where the object stands in a replication between buckets; only `head` tells. */
+  readonly replication?: "pending" | "completed" | "failed" | "replica";
 }
 
 /** One version of an object, or the mark that it was deleted. */

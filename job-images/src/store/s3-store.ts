@@ -9,6 +9,7 @@ import {
   ListObjectVersionsCommand,
   type ListObjectVersionsCommandOutput,
   type ObjectVersion,
+  type ReplicationStatus,
 } from "@aws-sdk/client-s3";
 import { Intake } from "./intake";
 import { checkObjectKey, checkObjectPrefix } from "./object-key";
@@ -167,6 +168,7 @@ export class S3Store implements ObjectStore {
           lastModified: found.LastModified ?? new Date(0),
           versionId: versionOf(found.VersionId),
           storageClass: found.StorageClass,
+          replication: found.ReplicationStatus && replicationOf[found.ReplicationStatus],
         };
       } catch (error) {
         if (await this.isMissing(error, key, options.versionId)) return undefined;
@@ -286,6 +288,15 @@ export class S3Store implements ObjectStore {
     return explainS3Error(error, doing, this.location);
   }
 }
+
+/** S3 says COMPLETE or COMPLETED. */
+const replicationOf: Readonly<Record<ReplicationStatus, StoredObject["replication"]>> = {
+  COMPLETE: "completed",
+  COMPLETED: "completed",
+  FAILED: "failed",
+  PENDING: "pending",
+  REPLICA: "replica",
+};
 
 function retrievalOf({ RestoreStatus }: ObjectVersion): StoredVersion["retrieval"] {
   if (RestoreStatus?.IsRestoreInProgress) return "under-way";
