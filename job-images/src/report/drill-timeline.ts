@@ -65,6 +65,6 @@ ${line(disaster, `disaster: RPO ${secondsText(drill.achievedRpoSeconds)} lost, R
 ${line(end, "proven", 48, "end")}
 ${rows.join("\n")}
 <text x="${left}" y="${bottom + 24}" class="small">0 s</text>
-<text x="${width - right}" y="${bottom + 24}" class="small" text-anchor="end">${secondsText(end - first)} since the backup began</text>
+<text x="${width - right}" y="${bottom + 24}" class="small" text-anchor="end">${secondsText(end - first)} in all</text>
 </svg>`;
 }
