@@ -1,6 +1,7 @@
 export * from "./canonical-json";
 export * from "./drill";
 export * from "./evidence";
+export * from "./evidence-chain";
 export * from "./freshness";
 export * from "./identity";
 export * from "./job-config";

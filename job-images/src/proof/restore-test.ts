@@ -1,7 +1,6 @@
 import {
   combineVerdicts,
   type DatabaseConfig,
-  type Evidence,
   type EvidenceCheck,
   EvidenceKind,
   type JobConfig,
@@ -86,6 +85,7 @@ async function testOne(request: RestoreTestRequest, entry: CatalogEntry, disaste
     engine: request.database.engine,
     mechanism: manifest?.method ?? "dump",
     recoveryPoint: entry.id,
+    manifest: entry.manifestObject,
     environment: request.config.environment ?? jobConfigDefaults.environment,
     targetClass: TargetClass.ThrowAway,
     startedAt: startedAt.toISOString(),
@@ -127,7 +127,7 @@ async function testOne(request: RestoreTestRequest, entry: CatalogEntry, disaste
       checkFreshness(request, manifest.consistentAt, disasterAt),
     ];
     const verdict = combineVerdicts(checks.map((check) => check.verdict));
-    const measurement: Omit<Evidence, "formatVersion" | "id" | "runnerVersion" | "digest"> = {
+    const measurement: Measurement = {
       ...base,
       finishedAt: new Date().toISOString(),
       verdict,
