@@ -2,6 +2,7 @@ export * from "./canonical-json";
 export * from "./drill";
 export * from "./evidence";
 export * from "./freshness";
+export * from "./identity";
 export * from "./job-config";
 export * from "./manifest";
 export * from "./objective-override";
