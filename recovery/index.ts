@@ -13,6 +13,7 @@ export * from "./schedule";
 export * from "./severity";
 export * from "./shrinkage";
 export * from "./store-layout";
+export * from "./store-lifecycle";
 export * from "./store-url";
 export * from "./time-zone";
 export * from "./verdict";
