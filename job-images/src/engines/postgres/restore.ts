@@ -1,6 +1,6 @@
 import { availableParallelism } from "node:os";
 import { type Client } from "pg";
-import { OperationError } from "../../errors";
+import { messageOf, OperationError } from "../../errors";
 import { runTool } from "../../process/child";
 import { type Progress } from "../../progress";
 import { type DatabaseFacts, one, type PostgresFacts } from "./facts";
@@ -46,8 +46,11 @@ export async function createDatabase(restore: DumpRestore): Promise<void> {
   const client = await connect(maintenanceAccess(restore.target), { applicationName: "dr restore" });
   try {
     await refuseExisting(client, restore.target);
+    const { database, serverMajor } = restore.facts;
     await applyGlobals(client, restore.globals);
-    await client.query(createStatement(restore.target.databaseName, restore.facts.database, restore.facts.serverMajor));
+    await client.query(createStatement(restore.target.databaseName, database, serverMajor)).catch((error: unknown) => {
+      throw new OperationError(`${describeAccess(restore.target)} could not be created: ${messageOf(error)}`);
+    });
   } finally {
     await client.end();
   }
