@@ -6,4 +6,20 @@ export type {
   ObjectLockArgs,
   StorePrincipalsArgs,
 } from "./backup-bucket";
+export { BackupJob } from "./backup-job";
+export type { BackupJobArgs } from "./backup-job";
 export { Encryption, ObjectLockMode } from "./hardened-bucket";
+export type {
+  JobArgs,
+  JobObjectivesArgs,
+  JobResourcesArgs,
+  KeyReferenceArgs,
+  ProtectedDatabaseArgs,
+} from "./job-arguments";
+export { IdentityProvider, NetworkPolicyKind } from "./job-network";
+export type { JobNetworkArgs } from "./job-network";
+export { RestoreTestJob } from "./restore-test-job";
+export type { RestoreTestJobArgs } from "./restore-test-job";
+export { StatusJob } from "./status-job";
+export type { StatusJobArgs } from "./status-job";
+export { Engine, ProofLevel, StorageClass } from "../recovery";

@@ -97,7 +97,7 @@ describe("BackupBucket", () => {
 
   it("[guide 17] locks versions by governance unless compliance is asked for", async () => {
     const lockOf = async (given: BackupBucketArgs) =>
-      (await register(make(given))).inputs(lockType, "backups-bucket-object-lock").rule as unknown;
+      (await register(make(given))).inputs(lockType, "backups-bucket-object-lock").rule;
     assert.deepEqual(await lockOf(args), { defaultRetention: { mode: "GOVERNANCE", days: 14 } });
     const compliance = { mode: ObjectLockMode.Compliance, days: 10 };
     assert.deepEqual(await lockOf({ ...args, objectLock: compliance }), {
