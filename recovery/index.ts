@@ -1,4 +1,5 @@
 export * from "./canonical-json";
+export * from "./drill";
 export * from "./evidence";
 export * from "./freshness";
 export * from "./identity";

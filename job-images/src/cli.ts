@@ -152,6 +152,9 @@ function helpOf(command: Command): string {
   ].join("\n");
 }
 
+// Node ends a process whose last promise nothing will ever settle, with exit code 0. Until a command has said otherwise
+// nothing was judged.
+process.exitCode = ExitCode.Inconclusive;
 void main(process.argv.slice(2)).then((exitCode) => {
   process.exitCode = exitCode;
 });

@@ -1,6 +1,7 @@
 import { type Command } from "../command";
 import { backup } from "./backup";
 import { doctor } from "./doctor";
+import { drill } from "./drill";
 import { heartbeat } from "./heartbeat";
 import { list } from "./list";
 import { prepare } from "./prepare";
@@ -21,6 +22,7 @@ export const commands: readonly Command[] = [
   restore,
   restoreTestCommand,
   prove,
+  drill,
   status,
   doctor,
   schema,

@@ -17,6 +17,7 @@ export const durableSettings: Readonly<Record<string, string>> = {
 
 const databaseName = "architect";
 const backupRole = "backup";
+const heartbeatDeadlineSeconds = 30;
 
 /** The newest installed server programs. @throws OperationError */
 export async function newestServerTools(): Promise<PostgresTools> {
@@ -33,6 +34,7 @@ export class ReferenceWorld {
   private lost = false;
   /** Transactions that the application's writer had confirmed. */
   committedTransactions = 0;
+  private heartbeats = 0;
 
   private constructor(readonly primary: LocalServer) {}
 
@@ -62,8 +64,23 @@ export class ReferenceWorld {
         await client.query(referenceTransaction);
         this.committedTransactions++;
       }),
-      this.loop(this.backupUrl, canarySeconds * 1000, beat),
+      this.loop(this.backupUrl, canarySeconds * 1000, async (client) => {
+        await beat(client);
+        this.heartbeats++;
+      }),
     );
+  }
+
+  /** Waits until so many more heartbeats were committed. @throws when they do not come */
+  async untilHeartbeats(count: number, signal: AbortSignal): Promise<void> {
+    const goal = this.heartbeats + count;
+    const deadline = Date.now() + heartbeatDeadlineSeconds * 1000;
+    while (this.heartbeats < goal) {
+      signal.throwIfAborted();
+      if (this.failures[0]) throw this.failures[0];
+      if (Date.now() > deadline) throw new OperationError(`No heartbeat came within ${heartbeatDeadlineSeconds} s.`);
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
   }
 
   /**
@@ -101,6 +118,7 @@ export class ReferenceWorld {
     try {
       await client.query(referenceSchema(scale));
       for (const statement of await prepareStatements(client, backupRole)) await client.query(statement);
+      await client.query(`ALTER ROLE ${backupRole} REPLICATION`);
     } finally {
       await client.end();
     }
@@ -115,7 +133,7 @@ export class ReferenceWorld {
     try {
       while (!this.stopping.signal.aborted) {
         await work(client);
-        await new Promise((resolve) => setTimeout(resolve, pauseMilliseconds).unref());
+        await new Promise((resolve) => setTimeout(resolve, pauseMilliseconds));
       }
     } catch (error) {
       if (!this.lost && !this.stopping.signal.aborted) this.failures.push(error as Error);
