@@ -18,8 +18,16 @@ export type {
 } from "./job-arguments";
 export { IdentityProvider, NetworkPolicyKind } from "./job-network";
 export type { JobNetworkArgs } from "./job-network";
+export { RecoveryIdentity } from "./recovery-identity";
+export type {
+  IdentityServiceAccountsArgs,
+  OidcProviderArgs,
+  RecoveryIdentityArgs,
+  ServiceAccountArgs,
+  SigningKeyArgs,
+} from "./recovery-identity";
 export { RestoreTestJob } from "./restore-test-job";
 export type { RestoreTestJobArgs } from "./restore-test-job";
 export { StatusJob } from "./status-job";
 export type { StatusJobArgs } from "./status-job";
-export { Engine, ProofLevel, StorageClass } from "../recovery";
+export { Engine, ProofLevel, SigningKeyKind, StorageClass } from "../recovery";
