@@ -52,9 +52,24 @@ export interface Outcome {
  * change that meets a missed objective. The order of databases, protections and evidence changes nothing.
  */
 export function assess(input: AssessmentInput): Outcome[] {
-  return [...input.databases]
-    .sort((a, b) => a.name.localeCompare(b.name))
+  return byName(input.databases)
+    .map(inOrder)
     .flatMap((database) => scenarios.map((scenario) => assessScenario(input, database, scenario)));
+}
+
+/** The declaration in one order, so that of several fixes of the same size it is always the same that is found. */
+function inOrder(database: DeclaredDatabase): DeclaredDatabase {
+  const { protections, sites, dependencies } = database;
+  return {
+    ...database,
+    protections: byName(protections),
+    ...(sites === undefined ? {} : { sites: byName(sites) }),
+    ...(dependencies === undefined ? {} : { dependencies: byName(dependencies) }),
+  };
+}
+
+function byName<Named extends { readonly name: string }>(items: readonly Named[]): Named[] {
+  return [...items].sort((a, b) => a.name.localeCompare(b.name));
 }
 
 function assessScenario(input: AssessmentInput, database: DeclaredDatabase, scenario: Scenario): Outcome {

@@ -90,10 +90,9 @@ export function survivalOf(
     domain === Domain.Key ? survivalOfKey(copy, primary) : survivalIn(domain, copy.placement, primary.placement, kind),
   );
   if (domains.includes(Domain.Region)) findings.push(survivalOfKeyRegion(copy, primary));
-  const worst =
-    findings.find(({ survival }) => survival === Survival.Lost) ??
-    findings.find(({ survival }) => survival === Survival.Unknown);
-  return worst ?? SURVIVES;
+  // Domains are named from the smallest to the largest, and the largest says most.
+  const last = (wanted: Survival) => findings.filter(({ survival }) => survival === wanted).at(-1);
+  return last(Survival.Lost) ?? last(Survival.Unknown) ?? SURVIVES;
 }
 
 function survivalIn(

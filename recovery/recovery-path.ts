@@ -348,7 +348,7 @@ function comparePaths(a: RecoveryPath, b: RecoveryPath, objective: ScenarioObjec
 /** The larger share of the two objectives that a path uses up; 1 is exactly met. */
 export function objectiveShare(
   { lossMinutes, recoveryMinutes }: Pick<RecoveryPath, "lossMinutes" | "recoveryMinutes">,
-  { rpoMinutes, rtoMinutes }: ScenarioObjective,
+  { rpoMinutes, rtoMinutes }: Pick<ScenarioObjective, "rpoMinutes" | "rtoMinutes">,
 ): number {
   const share = (minutes: number | null, allowed: number) =>
     minutes === null ? Infinity : minutes === 0 ? 0 : minutes / allowed;

@@ -67,7 +67,8 @@ export function largestSizeWithin(
 ): number | undefined {
   if (fixedMinutes === null) return undefined;
   if (fixedMinutes > rtoMinutes) return 0;
-  return minutesPerByte === 0 ? undefined : Math.floor((rtoMinutes - fixedMinutes) / minutesPerByte);
+  // A thousandth of a byte is what the division may be off by.
+  return minutesPerByte === 0 ? undefined : Math.floor((rtoMinutes - fixedMinutes) / minutesPerByte + 0.001);
 }
 
 function entriesOf(path: LedgerPath): Entry[] {
