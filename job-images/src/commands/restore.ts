@@ -19,7 +19,7 @@ import { dropUnproven, maintenanceAccess, refuseExisting, renameDatabase } from 
 import { one } from "../engines/postgres/facts";
 import { connect } from "../engines/postgres/session";
 import { type PostgresTools, toolsForServer } from "../engines/postgres/tools";
-import { NoRecoveryPointError, OperationError, UsageError } from "../errors";
+import { messageOf, NoRecoveryPointError, OperationError, UsageError } from "../errors";
 import { achievedRpoSeconds } from "../proof/canary";
 import { restoreAndProve } from "../proof/restore-proof";
 import { openEvidenceKey } from "../report/evidence-key";

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { type RestorationDrill } from "../procedures/restoration-drill";
 import { bytesText, secondsText, table, verdictText } from "./terminal";
 import { drillTimeline } from "./drill-timeline";
+import { escapeXml } from "./escape-xml";
 
 /** What the drill found, for a terminal. */
 export function describeDrill(drill: RestorationDrill, reportPath: string): string {
@@ -136,9 +137,4 @@ ${picture}
 ${tables.join("\n")}
 </body></html>
 `;
-}
-
-/** Text for HTML and SVG. */
-export function escapeXml(text: string): string {
-  return text.replace(/&/g, "&amp;").replace(/</g, "&lt;").replace(/>/g, "&gt;").replace(/"/g, "&quot;");
 }
