@@ -1,6 +1,7 @@
 export * from "./assess";
 export * from "./assessment-table";
 export * from "./canonical-json";
+export * from "./continuity";
 export * from "./declared-database";
 export * from "./declared-from-job-config";
 export * from "./dependency";

@@ -2,6 +2,7 @@ import { type Command } from "../command";
 import { backup } from "./backup";
 import { doctor } from "./doctor";
 import { drill } from "./drill";
+import { evidence } from "./evidence";
 import { heartbeat } from "./heartbeat";
 import { list } from "./list";
 import { prepare } from "./prepare";
@@ -24,6 +25,7 @@ export const commands: readonly Command[] = [
   prove,
   drill,
   status,
+  evidence,
   doctor,
   schema,
 ];

@@ -4,7 +4,7 @@ import { databasesNamed } from "../config-file";
 import { NoRecoveryPointError, UsageError } from "../errors";
 import { restoreTest, type RestoreTestResult } from "../proof/restore-test";
 import { openEvidenceKey } from "../report/evidence-key";
-import { recordEvidence } from "../report/evidence-record";
+import { readEvidence, recordEvidence } from "../report/evidence-record";
 import { describeProof } from "../report/proof-report";
 import { findRecoveryPoint, recoveryPointsOf } from "../store/find-recovery-point";
 
@@ -35,7 +35,8 @@ export const restoreTestCommand: Command = {
           `${store.url} holds no recovery point of ${database.name}. \`dr backup\` makes one.`,
         );
       }
-      const result = await restoreTest({ ...context, config, database, store }, candidates);
+      const { records } = await readEvidence(store, { database: database.name, key });
+      const result = await restoreTest({ ...context, config, database, store, records }, candidates);
       context.signal.throwIfAborted();
       const recorded = await recordEvidence(store, result.measurement, key);
       tests.push({ ...result, evidence: recorded.key });

@@ -8,6 +8,7 @@ import {
   type SignatureSettings,
   SigningKeyKind,
 } from "../../../recovery";
+import "../aws-sdk-notice";
 import { messageOf, UsageError } from "../errors";
 
 /** The key that vouches for evidence. */
@@ -92,9 +93,9 @@ class KmsAsymmetricKey implements EvidenceKey {
   ) {}
 
   async sign(digest: string): Promise<EvidenceSignature> {
-    const Message = createHash("sha256").update(evidenceSignatureInput(digest)).digest();
+    const Message = Buffer.from(evidenceSignatureInput(digest));
     const { Signature } = await this.client.send(
-      new SignCommand({ KeyId: this.keyId, Message, MessageType: "DIGEST", SigningAlgorithm: "ECDSA_SHA_256" }),
+      new SignCommand({ KeyId: this.keyId, Message, MessageType: "RAW", SigningAlgorithm: "ECDSA_SHA_256" }),
     );
     return {
       algorithm: SignatureAlgorithm.KmsEcdsa,
