@@ -15,6 +15,9 @@ export class OperationError extends Error {
   override readonly name = "OperationError";
 }
 
+/** There is nothing to restore, which is itself the answer, and it is no. Exit code 1 even of a proof. */
+export class NoRecoveryPointError extends OperationError {}
+
 /** A signal ended the run. Exit code 128 + the signal's number. */
 export class InterruptedError extends Error {
   override readonly name = "InterruptedError";

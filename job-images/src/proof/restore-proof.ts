@@ -105,7 +105,10 @@ class ProofRun {
     progress.step("fetching");
     const { facts, globals } = await this.phase("fetch", "parts", async () => {
       const { store } = this.request;
-      await fetchArchive(store, partOf(manifest, dumpPart), archivePath, { signal, onBytes: progress.bytes });
+      await fetchArchive(store, partOf(manifest, dumpPart), archivePath, {
+        signal,
+        onBytes: (count) => progress.bytes(count),
+      });
       const read = {
         facts: await readFacts(store, partOf(manifest, factsPart), signal),
         globals: await readSmallPart(store, partOf(manifest, globalsPart), signal),

@@ -3,6 +3,7 @@ import { type Client } from "pg";
 import { BackupMethod, jobConfigDefaults, type ManifestPart, partKey } from "../../../../recovery";
 import { OperationError } from "../../errors";
 import { allEnded, checkedOutput, runTool, Tool } from "../../process/child";
+import { type Progress } from "../../progress";
 import { type BackupEngine, type BackupRequest, type TakenBackup } from "../engine";
 import { watchBlockedSessions } from "./blocking-watch";
 import { countLargeObjects, one, type PostgresFacts, readDescription, readTables } from "./facts";
@@ -137,7 +138,7 @@ async function dumpUnderWatch(
       signal,
     });
     const body = Readable.from(
-      throttled(counted(checkedOutput([pgDump, zstd]), request.progress.bytes), settings.maxBytesPerSecond),
+      throttled(counted(checkedOutput([pgDump, zstd]), request.progress), settings.maxBytesPerSecond),
       { objectMode: false },
     );
     const putting = putPart(request, dumpPart, body, signal);
@@ -160,11 +161,11 @@ async function dumpUnderWatch(
   }
 }
 
-async function* counted(source: AsyncIterable<Buffer>, report: (bytes: number) => void): AsyncGenerator<Buffer> {
+async function* counted(source: AsyncIterable<Buffer>, progress: Progress): AsyncGenerator<Buffer> {
   let bytes = 0;
   for await (const chunk of source) {
     bytes += chunk.length;
-    report(bytes);
+    progress.bytes(bytes);
     yield chunk;
   }
 }

@@ -218,7 +218,8 @@ export async function readTables(client: Client, sampleRows: number): Promise<Ta
   // are somebody else's data, and what an extension owns comes with the extension.
   const { rows: tables } = await client.query<TableRow>(
     `SELECT n.nspname AS schema, c.relname AS name, pg_total_relation_size(c.oid)::text AS bytes,
-       greatest(c.reltuples, 0)::float8 AS "estimatedRows",
+       -- Before the first ANALYZE the number of rows is unknown (-1, or 0 before PostgreSQL 14): rows of 64 bytes guess too many.
+       CASE WHEN c.reltuples > 0 THEN c.reltuples ELSE pg_relation_size(c.oid) / 64 END::float8 AS "estimatedRows",
        (SELECT ARRAY(SELECT a.attname::text FROM unnest(i.indkey::int2[]) WITH ORDINALITY AS k(attnum, position)
                      JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = k.attnum
                      WHERE k.position <= i.indnkeyatts ORDER BY k.position)

@@ -1,4 +1,5 @@
 import { type Client } from "pg";
+import { messageOf, OperationError } from "../../errors";
 import { quoteIdentifier } from "./libpq";
 
 /**
@@ -60,7 +61,10 @@ export async function applyGlobals(client: Client, globals: string): Promise<str
     const owner = roleThatChanges(statement);
     if (owner !== undefined && present.has(owner)) continue;
     // The grantor of the backed-up server means nothing here: whoever restores grants.
-    await client.query(statement.replace(/ GRANTED BY ("(?:[^"]|"")*"|\S+)$/, ""));
+    await client.query(statement.replace(/ GRANTED BY ("(?:[^"]|"")*"|\S+)$/, "")).catch((error: unknown) => {
+      // A statement may hold a password's hash: only its beginning is shown.
+      throw new OperationError(`The roles could not be restored: ${statement.slice(0, 40)}...: ${messageOf(error)}`);
+    });
     if (owner !== undefined && statement.startsWith("CREATE ROLE")) created.push(owner);
   }
   return created;

@@ -1,7 +1,8 @@
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { userInfo } from "node:os";
 import { type DatabaseConfig, parsePostgresUrl, type PostgresLocation } from "../../../../recovery";
 import { UsageError } from "../../errors";
+import { readPasswordFile } from "../../password-file";
 
 /** A database's place together with the password to it, which never leaves this object but through the environment. */
 export interface PostgresAccess extends PostgresLocation {
@@ -65,13 +66,7 @@ function defaultHost(): string {
 }
 
 function readPassword(name: string, file: string | undefined, variable: string | undefined): string | undefined {
-  if (file !== undefined) {
-    try {
-      return readFileSync(file, "utf8").replace(/\r?\n$/, "");
-    } catch (error) {
-      throw new UsageError(`Database ${name}: its passwordFile cannot be read: ${(error as Error).message}`);
-    }
-  }
+  if (file !== undefined) return readPasswordFile(file, `Database ${name}`);
   if (variable === undefined) return undefined;
   const password = process.env[variable];
   if (password === undefined)

@@ -1,6 +1,6 @@
 import { availableParallelism } from "node:os";
 import { type Client } from "pg";
-import { OperationError } from "../../errors";
+import { messageOf, OperationError } from "../../errors";
 import { runTool } from "../../process/child";
 import { type Progress } from "../../progress";
 import { type DatabaseFacts, one, type PostgresFacts } from "./facts";
@@ -46,8 +46,11 @@ export async function createDatabase(restore: DumpRestore): Promise<void> {
   const client = await connect(maintenanceAccess(restore.target), { applicationName: "dr restore" });
   try {
     await refuseExisting(client, restore.target);
+    const { database, serverMajor } = restore.facts;
     await applyGlobals(client, restore.globals);
-    await client.query(createStatement(restore.target.databaseName, restore.facts.database, restore.facts.serverMajor));
+    await client.query(createStatement(restore.target.databaseName, database, serverMajor)).catch((error: unknown) => {
+      throw new OperationError(`${describeAccess(restore.target)} could not be created: ${messageOf(error)}`);
+    });
   } finally {
     await client.end();
   }
@@ -119,7 +122,7 @@ export interface MovedSequence {
 }
 
 /**
- * Moves every sequence that stands below its column's largest value. A dump reads tables in one snapshot but
+ * Moves every sequence that feeds a column and stands below its largest value. A dump reads tables in one snapshot but
  * sequences as they are, and a source may carry such a sequence itself: the next insert would fail.
  */
 export async function advanceSequences(client: Client): Promise<MovedSequence[]> {
@@ -129,7 +132,11 @@ export async function advanceSequences(client: Client): Promise<MovedSequence[]>
      FROM pg_sequence s JOIN pg_depend d ON d.classid = 'pg_class'::regclass AND d.objid = s.seqrelid
        AND d.refclassid = 'pg_class'::regclass AND d.deptype IN ('a', 'i')
      JOIN pg_attribute a ON a.attrelid = d.refobjid AND a.attnum = d.refobjsubid
-     WHERE a.atttypid IN ('int2'::regtype, 'int4'::regtype, 'int8'::regtype)`,
+     WHERE a.atttypid IN ('int2'::regtype, 'int4'::regtype, 'int8'::regtype)
+       -- An identity column, or one whose default draws from the sequence: merely owned is not fed.
+       AND (d.deptype = 'i' OR EXISTS (
+         SELECT FROM pg_attrdef f JOIN pg_depend u ON u.classid = 'pg_attrdef'::regclass AND u.objid = f.oid
+         WHERE f.adrelid = a.attrelid AND f.adnum = a.attnum AND u.refclassid = 'pg_class'::regclass AND u.refobjid = s.seqrelid))`,
   );
   const moved: MovedSequence[] = [];
   for (const { sequence, table, column, increment } of owned) {

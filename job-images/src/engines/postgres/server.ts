@@ -44,13 +44,15 @@ export interface ServerOptions {
   /** Listen on this loopback port beside the socket. */
   readonly port?: number;
   readonly dataChecksums?: boolean;
+  /** Go on running after this process has ended, until somebody stops it. @default false */
+  readonly outlive?: boolean;
   readonly signal?: AbortSignal;
 }
 
 /** The bootstrap superuser: a name that no backup's own roles collide with. */
 const superuser = "dr_superuser";
 
-/** A PostgreSQL server that this process started, and that ends with it. */
+/** A PostgreSQL server that this process started, and that ends with it unless it was asked to outlive it. */
 export class LocalServer {
   private constructor(
     /** Holds the data directory, the socket and the log; removed by `destroy`. */
@@ -118,7 +120,7 @@ export class LocalServer {
   async start(): Promise<void> {
     const log = openSync(join(this.directory, "log"), "a");
     const [program, ...args] = [...this.launcher(), this.tools.program("postgres"), "-D", this.dataDirectory];
-    const child = spawn(program!, args, {
+    const child = spawn(program, args, {
       cwd: this.directory,
       stdio: ["ignore", log, log],
       env: { PATH: process.env.PATH, LC_ALL: "C.UTF-8" },
@@ -130,6 +132,10 @@ export class LocalServer {
     this.process = child;
     this.exited = new Promise((resolve) => child.once("exit", () => resolve()));
     child.once("error", () => undefined);
+    if (this.options.outlive && child.pid !== undefined) {
+      child.unref();
+      writeFileSync(join(this.directory, ownerFile), String(child.pid));
+    }
     await this.untilReady(child);
   }
 
@@ -163,7 +169,7 @@ export class LocalServer {
 
   /** The words before `postgres`: the kernel ends the server when this process dies, however it dies. */
   private launcher(): string[] {
-    const dieWithUs = ["setpriv", "--pdeathsig", "QUIT"];
+    const dieWithUs = ["setpriv", ...(this.options.outlive ? [] : ["--pdeathsig", "QUIT"])];
     if (!this.isolated) return [...dieWithUs, "--"];
     const user = this.runAs ? [`--reuid=${this.runAs.uid}`, `--regid=${this.runAs.gid}`, "--clear-groups"] : [];
     return [...isolationCommand(), ...dieWithUs, ...user, "--"];

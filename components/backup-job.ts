@@ -1,0 +1,69 @@
+import * as pulumi from "@pulumi/pulumi";
+import { RecoveryJob } from "../recovery";
+import { checkJob, hardenedCronJob, type JobKind } from "./hardened-cron-job";
+import { type JobArgs, jobConfigText } from "./job-arguments";
+
+/** Every six hours, as the guide's "Backup Schedule" has it. */
+export const defaultBackupSchedule = "0 */6 * * *";
+
+export interface BackupJobArgs extends JobArgs {
+  /** Cron schedule as Kubernetes reads it. @default every six hours (guide, "Backup Schedule") */
+  schedule?: string;
+}
+
+const kind: JobKind = {
+  job: RecoveryJob.Backup,
+  component: "BackupJob",
+  command: ["backup", "--json"],
+  resources: { cpu: "250m", cpuLimit: "2", memory: "512Mi" },
+  retries: 2,
+};
+
+/**
+ * Backs up PostgreSQL databases on a schedule: `dr backup` streams a dump of each to the store, and a recovery point
+ * exists once its manifest is written, last. The job adds to the store; it can neither change nor delete what is there.
+ *
+ * ```ts
+ * new BackupJob("architect-backup", {
+ *   application: "architect-go",
+ *   environment: "prod",
+ *   region: "eu-central-1",
+ *   namespace: "architect-go",
+ *   image: "registry.example.com/dr@sha256:...",
+ *   storeUrl: bucket.storeUrl,
+ *   databases: [
+ *     {
+ *       name: "architect",
+ *       engine: Engine.Rds,
+ *       url: "postgresql://backup@db.internal:5432/architect?sslmode=verify-full",
+ *       passwordSecret: { name: "architect-backup", key: "password" },
+ *       sizeGib: 40,
+ *       cidrs: ["10.0.4.0/24"],
+ *     },
+ *   ],
+ * });
+ * ```
+ */
+export class BackupJob extends pulumi.ComponentResource {
+  /** Name of the CronJob: `kubectl create job --from=cronjob/NAME` takes a backup now. */
+  public readonly cronJobName: pulumi.Output<string>;
+  public readonly serviceAccountName: pulumi.Output<string>;
+  /** The schedule in force, moved within its hour. */
+  public readonly schedule: pulumi.Output<string>;
+
+  /** @throws InputPropertiesError naming every invalid argument, before anything is registered */
+  constructor(name: string, args: BackupJobArgs, opts: pulumi.ComponentResourceOptions = {}) {
+    const checked = checkJob(kind, name, args, defaultBackupSchedule);
+    super("disaster-recovery:index:BackupJob", name, args, opts);
+    const config = jobConfigText(kind.job, args, { schedule: checked.schedule, timeZone: checked.timeZone });
+    const made = hardenedCronJob(name, kind, args, checked, config, { parent: this });
+    this.cronJobName = made.cronJob.metadata.name;
+    this.serviceAccountName = made.serviceAccount.metadata.name;
+    this.schedule = pulumi.output(checked.schedule);
+    this.registerOutputs({
+      cronJobName: this.cronJobName,
+      serviceAccountName: this.serviceAccountName,
+      schedule: this.schedule,
+    });
+  }
+}

@@ -1,0 +1,257 @@
+import * as aws from "@pulumi/aws";
+import * as pulumi from "@pulumi/pulumi";
+import { Identity, identityPolicy, SigningKeyKind, statusMetricNamespace } from "../recovery";
+import { ArgumentProblems } from "./argument-problems";
+import { expectAccountId, expectRegion, partitionOf } from "./aws-names";
+import { type StorePrincipalsArgs } from "./backup-bucket";
+import { IdentityProvider } from "./job-network";
+import { markExpectation, markPattern, tagsOf } from "./labels-and-tags";
+
+/** A service account whose pods work as an identity. */
+export interface ServiceAccountArgs {
+  namespace: pulumi.Input<string>;
+  name: pulumi.Input<string>;
+}
+
+/** Which service account works as which identity; an identity without one gets no role. */
+export interface IdentityServiceAccountsArgs {
+  backupWriter?: ServiceAccountArgs;
+  restoreReader?: ServiceAccountArgs;
+  evidenceWriter?: ServiceAccountArgs;
+  auditor?: ServiceAccountArgs;
+}
+
+/** The OpenID Connect provider of a cluster, for IRSA. */
+export interface OidcProviderArgs {
+  /** ARN of the provider in IAM. */
+  arn: string;
+  /** The cluster's issuer, for instance `https://oidc.eks.eu-central-1.amazonaws.com/id/ABC`. */
+  issuerUrl: string;
+}
+
+/** The KMS key that signs evidence. */
+export interface SigningKeyArgs {
+  arn: pulumi.Input<string>;
+  kind: SigningKeyKind;
+}
+
+export interface RecoveryIdentityArgs {
+  application: string;
+  environment: string;
+  /** The region that the roles work in; part of their names, since IAM is global and a recovery site has its own. */
+  region: string;
+  accountId: string;
+  bucketArn: pulumi.Input<string>;
+  /** The KMS key that encrypts the bucket. @default none: the bucket is encrypted by S3's own */
+  dataKeyArn?: pulumi.Input<string | undefined>;
+  /** @default none: evidence is not signed */
+  signingKey?: SigningKeyArgs;
+  serviceAccounts: IdentityServiceAccountsArgs;
+  /** @default pod-identity */
+  identityProvider?: IdentityProvider;
+  /** The EKS cluster. Required with Pod Identity; its agent must be installed there as an add-on. */
+  clusterName?: pulumi.Input<string>;
+  /** Required with IRSA. */
+  oidcProvider?: OidcProviderArgs;
+  /** Tags beside the `recovery.*` set. */
+  tags?: Record<string, string>;
+}
+
+/**
+ * The identities that work with a store, each an IAM role that may do what the one table of rights says and nothing
+ * else: the backup writer adds and cannot take away, the restore reader reads, the evidence writer alone vouches for
+ * what was proven, the auditor sees everything about the data and none of the data.
+ *
+ * ```ts
+ * new RecoveryIdentity("identity", {
+ *   application: "architect-go", environment: "prod", region: "eu-central-1", accountId: "111122223333",
+ *   bucketArn: bucket.bucketArn, dataKeyArn: bucket.dataKeyArn, clusterName: "prod",
+ *   serviceAccounts: { backupWriter: { namespace: "architect-go", name: backup.serviceAccountName } },
+ * });
+ * ```
+ */
+export class RecoveryIdentity extends pulumi.ComponentResource {
+  /** Role ARNs, as `BackupBucket` takes them for `principals`. Absent where an identity has no service account. */
+  public readonly backupWriterRoleArn: pulumi.Output<string | undefined>;
+  public readonly restoreReaderRoleArn: pulumi.Output<string | undefined>;
+  public readonly evidenceWriterRoleArn: pulumi.Output<string | undefined>;
+  public readonly auditorRoleArn: pulumi.Output<string | undefined>;
+
+  /** @throws InputPropertiesError naming every invalid argument, before anything is registered */
+  constructor(name: string, args: RecoveryIdentityArgs, opts: pulumi.ComponentResourceOptions = {}) {
+    expectIdentityArguments(name, args);
+    super("disaster-recovery:index:RecoveryIdentity", name, args, opts);
+    const roleArn = (identity: Identity, serviceAccount: ServiceAccountArgs | undefined) =>
+      pulumi.output(serviceAccount && this.role(name, args, identity, serviceAccount).arn);
+    const { backupWriter, restoreReader, evidenceWriter, auditor } = args.serviceAccounts;
+    this.backupWriterRoleArn = roleArn(Identity.BackupWriter, backupWriter);
+    this.restoreReaderRoleArn = roleArn(Identity.RestoreReader, restoreReader);
+    this.evidenceWriterRoleArn = roleArn(Identity.EvidenceWriter, evidenceWriter);
+    this.auditorRoleArn = roleArn(Identity.Auditor, auditor);
+    this.registerOutputs({
+      backupWriterRoleArn: this.backupWriterRoleArn,
+      restoreReaderRoleArn: this.restoreReaderRoleArn,
+      evidenceWriterRoleArn: this.evidenceWriterRoleArn,
+      auditorRoleArn: this.auditorRoleArn,
+    });
+  }
+
+  private role(
+    name: string,
+    args: RecoveryIdentityArgs,
+    identity: Identity,
+    serviceAccount: ServiceAccountArgs,
+  ): aws.iam.Role {
+    const { application, environment, region } = args;
+    const tags = tagsOf({ application, environment, component: "recovery-identity" }, args.tags);
+    const role = new aws.iam.Role(
+      `${name}-${identity}`,
+      {
+        name: roleNameOf(args, identity),
+        description: `Recovery of ${application} (${environment}): ${identity}.`,
+        assumeRolePolicy: pulumi
+          .output(serviceAccount)
+          .apply((account) => JSON.stringify(trustPolicy(args, account.namespace, account.name))),
+        tags,
+      },
+      { parent: this },
+    );
+    new aws.iam.RolePolicy(
+      `${name}-${identity}`,
+      {
+        role: role.name,
+        policy: pulumi
+          .all([args.bucketArn, args.dataKeyArn, pulumi.output(args.signingKey)])
+          .apply(([bucketArn, dataKeyArn, signingKey]) =>
+            JSON.stringify(rolePolicy(identity, { bucketArn, dataKeyArn, signingKey })),
+          ),
+      },
+      { parent: this },
+    );
+    if ((args.identityProvider ?? IdentityProvider.PodIdentity) === IdentityProvider.PodIdentity) {
+      new aws.eks.PodIdentityAssociation(
+        `${name}-${identity}`,
+        {
+          region,
+          clusterName: args.clusterName!,
+          namespace: serviceAccount.namespace,
+          serviceAccount: serviceAccount.name,
+          roleArn: role.arn,
+          tags,
+        },
+        { parent: this },
+      );
+    }
+    return role;
+  }
+}
+
+type RoleScope = Pick<RecoveryIdentityArgs, "application" | "environment" | "region" | "accountId">;
+
+/** The name of an identity's role. */
+export function roleNameOf({ application, environment, region }: Omit<RoleScope, "accountId">, identity: Identity) {
+  return `${application}-${environment}-${region}-${identity}`;
+}
+
+/** The ARNs that the identities' roles have or will have: a bucket's policy can name a role before it exists. */
+export function rolePrincipalsOf(scope: RoleScope): StorePrincipalsArgs {
+  const arnOf = (identity: Identity) =>
+    `arn:${partitionOf(scope.region)}:iam::${scope.accountId}:role/${roleNameOf(scope, identity)}`;
+  return {
+    backupWriter: arnOf(Identity.BackupWriter),
+    restoreReader: arnOf(Identity.RestoreReader),
+    evidenceWriter: arnOf(Identity.EvidenceWriter),
+    auditor: arnOf(Identity.Auditor),
+  };
+}
+
+/** What an identity's role may do: its row of the table, and for the auditor the publishing of what it found. */
+export function rolePolicy(identity: Identity, resources: Parameters<typeof identityPolicy>[1]): object {
+  const { Version, Statement } = identityPolicy(identity, resources);
+  if (identity !== Identity.Auditor) return { Version, Statement };
+  const publish = {
+    Sid: "PublishStatus",
+    Effect: "Allow",
+    Action: "cloudwatch:PutMetricData",
+    // CloudWatch has no resource to name; the namespace is what limits it.
+    Resource: "*",
+    Condition: { StringEquals: { "cloudwatch:namespace": statusMetricNamespace } },
+  };
+  return { Version, Statement: [...Statement, publish] };
+}
+
+/** Who may take an identity's role: the pods of one service account. */
+export function trustPolicy(
+  args: Pick<RecoveryIdentityArgs, "accountId" | "identityProvider" | "oidcProvider">,
+  namespace: string,
+  serviceAccount: string,
+): object {
+  const allow = (statement: object) => ({ Version: "2012-10-17", Statement: [{ Effect: "Allow", ...statement }] });
+  if (args.identityProvider === IdentityProvider.Irsa) {
+    const { arn, issuerUrl } = args.oidcProvider!;
+    const issuer = issuerUrl.replace(/^https:\/\//, "").replace(/\/$/, "");
+    return allow({
+      Principal: { Federated: arn },
+      Action: "sts:AssumeRoleWithWebIdentity",
+      Condition: {
+        StringEquals: {
+          [`${issuer}:sub`]: `system:serviceaccount:${namespace}:${serviceAccount}`,
+          [`${issuer}:aud`]: "sts.amazonaws.com",
+        },
+      },
+    });
+  }
+  return allow({
+    Principal: { Service: "pods.eks.amazonaws.com" },
+    Action: ["sts:AssumeRole", "sts:TagSession"],
+    Condition: {
+      StringEquals: {
+        "aws:SourceAccount": args.accountId,
+        // EKS tags the session with whose it is (EKS User Guide, "Grant Pods access ... based on tags").
+        "aws:RequestTag/kubernetes-namespace": namespace,
+        "aws:RequestTag/kubernetes-service-account": serviceAccount,
+      },
+    },
+  });
+}
+
+// IAM's limit.
+const longestRoleName = 64;
+
+function expectIdentityArguments(name: string, args: RecoveryIdentityArgs): void {
+  const problems = new ArgumentProblems();
+  problems.expect(markPattern.test(args.application), "application", markExpectation, args.application);
+  problems.expect(markPattern.test(args.environment), "environment", markExpectation, args.environment);
+  expectRegion(problems, "region", args.region);
+  expectAccountId(problems, "accountId", args.accountId);
+  problems.expectOneOf("identityProvider", args.identityProvider, IdentityProvider);
+  problems.expectOneOf("signingKey.kind", args.signingKey?.kind, SigningKeyKind);
+  const longest = roleNameOf(args, Identity.EvidenceWriter);
+  if (longest.length > longestRoleName) {
+    problems.add("application", `makes the role name ${longest}, longer than the ${longestRoleName} that IAM allows`);
+  }
+  if (Object.values(args.serviceAccounts).every((serviceAccount) => serviceAccount === undefined)) {
+    problems.add("serviceAccounts", "names none: expected a service account for at least one identity");
+  }
+  if (args.identityProvider === IdentityProvider.Irsa) {
+    const { oidcProvider } = args;
+    if (oidcProvider === undefined) problems.add("oidcProvider", "is missing: irsa trusts the cluster's provider");
+    else {
+      problems.expect(
+        /^arn:[a-z-]+:iam::\d{12}:oidc-provider\/.+$/.test(oidcProvider.arn),
+        "oidcProvider.arn",
+        "the ARN of an OpenID Connect provider",
+        oidcProvider.arn,
+      );
+      problems.expect(
+        /^https:\/\/[^/].*$/.test(oidcProvider.issuerUrl),
+        "oidcProvider.issuerUrl",
+        "an https URL",
+        oidcProvider.issuerUrl,
+      );
+    }
+  } else if (args.clusterName === undefined) {
+    problems.add("clusterName", "is missing: pod-identity associates the roles with a cluster's service accounts");
+  }
+  problems.throwIfAny("RecoveryIdentity", name);
+}

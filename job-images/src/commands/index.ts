@@ -1,0 +1,29 @@
+import { type Command } from "../command";
+import { backup } from "./backup";
+import { doctor } from "./doctor";
+import { drill } from "./drill";
+import { heartbeat } from "./heartbeat";
+import { list } from "./list";
+import { prepare } from "./prepare";
+import { prove } from "./prove";
+import { restore } from "./restore";
+import { restoreTestCommand } from "./restore-test";
+import { schema } from "./schema";
+import { status } from "./status";
+import { verify } from "./verify";
+
+/** The command table, in the order of the help. */
+export const commands: readonly Command[] = [
+  prepare,
+  heartbeat,
+  backup,
+  list,
+  verify,
+  restore,
+  restoreTestCommand,
+  prove,
+  drill,
+  status,
+  doctor,
+  schema,
+];

@@ -1,0 +1,56 @@
+import { type Evidence, ExitCode } from "../../../recovery";
+import { type Command } from "../command";
+import { databasesNamed } from "../config-file";
+import { readEvidence } from "../report/evidence-record";
+import { bytesText, table } from "../report/terminal";
+import { readCatalog } from "../store/catalog";
+
+/** `dr list [DATABASE]` */
+export const list: Command = {
+  name: "list",
+  usage: "[DATABASE]",
+  summary: "the recovery points in the store, newest first",
+  details: "A recovery point is complete when its manifest is valid and every part that it names is there.",
+  options: {},
+  optionHelp: {},
+  maxWords: 1,
+  isProof: false,
+  async run({ words }, context) {
+    const config = context.config();
+    const database = words[0] === undefined ? undefined : databasesNamed(config, words[0])[0]!.name;
+    const entries = await readCatalog(context.store(), { database });
+    const { records } = await readEvidence(context.store(), database);
+    const recoveryPoints = entries.map((entry) => ({
+      id: entry.id,
+      engine: entry.manifest?.engine ?? "unknown",
+      database: entry.database,
+      at: entry.at,
+      bytes: entry.bytes,
+      state: entry.state,
+      lastProof: lastProofOf(records, entry.id),
+      problems: entry.problems,
+      tampering: entry.tampering,
+    }));
+    const rows = recoveryPoints.map((point) => [
+      point.at.replace(/\.\d+Z$/, "Z"),
+      point.state,
+      point.lastProof ? `${point.lastProof.verdict} ${point.lastProof.level ?? ""}`.trimEnd() : "unproven",
+      bytesText(point.bytes),
+      point.id,
+    ]);
+    const problems = recoveryPoints.flatMap(({ id, problems, tampering }) =>
+      [...problems, ...tampering].map((problem) => `${id}: ${problem}`),
+    );
+    const text =
+      rows.length === 0
+        ? "The store holds no recovery point."
+        : [table(["HOLDS DATA OF", "STATE", "PROOF", "STORED", "RECOVERY POINT"], rows), ...problems].join("\n");
+    return { exitCode: ExitCode.Pass, json: { recoveryPoints }, text };
+  },
+};
+
+function lastProofOf(records: readonly Evidence[], id: string): { verdict: string; level?: string; at: string } | null {
+  const proofs = records.filter((record) => record.recoveryPoint === id);
+  const last = proofs.sort((a, b) => (a.startedAt < b.startedAt ? 1 : -1))[0];
+  return last ? { verdict: last.verdict, level: last.level, at: last.startedAt } : null;
+}

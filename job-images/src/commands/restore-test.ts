@@ -1,0 +1,64 @@
+import { combineVerdicts, exitCodeOf } from "../../../recovery";
+import { type Command } from "../command";
+import { databasesNamed } from "../config-file";
+import { NoRecoveryPointError, UsageError } from "../errors";
+import { restoreTest, type RestoreTestResult } from "../proof/restore-test";
+import { recordEvidence } from "../report/evidence-record";
+import { describeProof } from "../report/proof-report";
+import { findRecoveryPoint, recoveryPointsOf } from "../store/find-recovery-point";
+
+/** `dr restore-test [ID] [--database NAME]` */
+export const restoreTestCommand: Command = {
+  name: "restore-test",
+  usage: "[ID] [--database NAME]",
+  summary: "restore into a throw-away server, prove the copy, record the evidence",
+  details:
+    "Without an ID the newest recovery point of each database is tested; when it is bad, the ones before it as well.",
+  options: { database: { type: "string" } },
+  optionHelp: { database: "NAME  only this database" },
+  maxWords: 1,
+  isProof: true,
+  async run({ words, options }, context) {
+    const config = context.config();
+    const store = context.store();
+    const named = options.database as string | undefined;
+    if (words[0] !== undefined && named !== undefined) throw new UsageError("Give an ID or a --database, not both.");
+    const tests: (RestoreTestResult & { evidence: string })[] = [];
+    const asked = words[0] === undefined ? undefined : await findRecoveryPoint(store, config, words[0]);
+    for (const database of databasesNamed(config, asked?.database ?? named)) {
+      const points = await recoveryPointsOf(store, database.name);
+      const candidates = asked ? points.slice(points.findIndex(({ id }) => id === asked.id)) : points;
+      if (candidates.length === 0) {
+        throw new NoRecoveryPointError(
+          `${store.url} holds no recovery point of ${database.name}. \`dr backup\` makes one.`,
+        );
+      }
+      const result = await restoreTest({ ...context, config, database, store }, candidates);
+      context.signal.throwIfAborted();
+      const { key } = await recordEvidence(store, result.measurement);
+      tests.push({ ...result, evidence: key });
+    }
+    const reports = tests.map(({ measurement, comparisons, evidence }) => ({
+      verdict: measurement.verdict,
+      id: measurement.recoveryPoint,
+      database: measurement.database,
+      seconds: measurement.measuredRtoSeconds ?? null,
+      achievedRpoSeconds: measurement.achievedRpoSeconds,
+      level: measurement.level ?? null,
+      checks: measurement.checks,
+      phases: measurement.phases,
+      lastGood: measurement.lastGood ?? null,
+      comparisons,
+      evidence,
+    }));
+    const verdict = combineVerdicts(reports.map((report) => report.verdict));
+    const json = reports.length === 1 ? reports[0]! : { verdict, tests: reports };
+    return {
+      exitCode: exitCodeOf(verdict),
+      json,
+      text: tests
+        .map(({ measurement, evidence }) => `${describeProof(measurement)}\nevidence: ${evidence}`)
+        .join("\n\n"),
+    };
+  },
+};

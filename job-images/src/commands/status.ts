@@ -1,0 +1,88 @@
+import {
+  combineVerdicts,
+  type DatabaseConfig,
+  type Evidence,
+  EvidenceKind,
+  exitCodeOf,
+  jobConfigDefaults,
+  judgeProtectionStatus,
+  maxRecoveryPointAgeMinutes,
+  objectivesFrom,
+} from "../../../recovery";
+import { type Command, type CommandContext } from "../command";
+import { databasesNamed } from "../config-file";
+import { readEvidence } from "../report/evidence-record";
+import { secondsText, table, verdictText } from "../report/terminal";
+import { readCatalog, RecoveryPointState } from "../store/catalog";
+
+/** `dr status [DATABASE]` */
+export const status: Command = {
+  name: "status",
+  usage: "[DATABASE]",
+  summary: "newest recovery point, restore test and drill against the objectives",
+  details: "Reads the store only, so it says the truth also when the jobs that should have run did not.",
+  options: {},
+  optionHelp: {},
+  maxWords: 1,
+  isProof: true,
+  async run({ words }, context) {
+    const databases = await Promise.all(
+      databasesNamed(context.config(), words[0]).map((database) => statusOf(context, database)),
+    );
+    const verdict = combineVerdicts(databases.map((each) => each.verdict));
+    const rows = databases.flatMap((each) =>
+      each.checks.map((check) => [each.database, check.name, verdictText(check.verdict), check.detail]),
+    );
+    return {
+      exitCode: exitCodeOf(verdict),
+      json: { verdict, databases },
+      text: table(["DATABASE", "WHAT", "VERDICT", "FOUND"], rows),
+    };
+  },
+};
+
+async function statusOf(context: CommandContext, database: DatabaseConfig) {
+  const { rpoMinutes, rtoMinutes } = objectivesFrom(context.config().objectives);
+  const store = context.store();
+  const now = new Date();
+  const newest = (await readCatalog(store, { database: database.name })).find(
+    ({ state }) => state === RecoveryPointState.Complete,
+  );
+  const { records, problems } = await readEvidence(store, database.name);
+  const ageSeconds = (at: string | undefined): number | null =>
+    at === undefined ? null : Math.round((now.getTime() - new Date(at).getTime()) / 1000);
+  const lastOf = (kind: Evidence["kind"]): Evidence | undefined =>
+    records.filter((record) => record.kind === kind).at(-1);
+  const restoreTest = lastOf(EvidenceKind.RestoreTest);
+  const drill = lastOf(EvidenceKind.Drill);
+  const checks = judgeProtectionStatus({
+    recoveryPointAgeSeconds: ageSeconds(newest?.at),
+    maxRecoveryPointAgeSeconds: maxRecoveryPointAgeMinutes({ rpoMinutes, ...database.backup }) * 60,
+    rtoSeconds: rtoMinutes * 60,
+    restoreTest: summary(restoreTest),
+    drill: summary(drill),
+    evidenceProblems: problems,
+    ageText: secondsText,
+  });
+  return {
+    database: database.name,
+    environment: context.config().environment ?? jobConfigDefaults.environment,
+    verdict: combineVerdicts(checks.map((check) => check.verdict)),
+    newestRecoveryPoint: newest ? { id: newest.id, at: newest.at, ageSeconds: ageSeconds(newest.at) } : null,
+    lastRestoreTest: restoreTest
+      ? { ...summary(restoreTest), at: restoreTest.startedAt, level: restoreTest.level ?? null }
+      : null,
+    lastDrill: drill ? { ...summary(drill), at: drill.startedAt } : null,
+    checks,
+  };
+
+  function summary(record: Evidence | undefined) {
+    if (!record) return undefined;
+    return {
+      verdict: record.verdict,
+      ageSeconds: ageSeconds(record.finishedAt)!,
+      measuredRtoSeconds: record.measuredRtoSeconds ?? null,
+      achievedRpoSeconds: record.achievedRpoSeconds,
+    };
+  }
+}

@@ -1,0 +1,212 @@
+import { existsSync } from "node:fs";
+import { statfs } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { type Client } from "pg";
+import { type DatabaseConfig, jobConfigDefaults, Verdict } from "../../../../recovery";
+import { messageOf } from "../../errors";
+import { runTool } from "../../process/child";
+import { one, readNewestHeartbeat } from "./facts";
+import { accessOf, databaseConnectionString, libpqEnvironment, type PostgresAccess } from "./libpq";
+import { hiddenObjects, isTransactionPooled } from "./preflight";
+import { connect } from "./session";
+import { serverToolsFor, toolsForServer } from "./tools";
+
+/** One thing that must be in place, whether it is, and what to do when it is not. */
+export interface Diagnosis {
+  readonly name: string;
+  readonly verdict: Verdict;
+  readonly found: string;
+  /** Empty when nothing is to be done. */
+  readonly fix: string;
+}
+
+type Finding = Omit<Diagnosis, "name">;
+
+const fine = (found: string): Finding => ({ verdict: Verdict.Pass, found, fix: "" });
+const bad = (found: string, fix: string): Finding => ({ verdict: Verdict.Fail, found, fix });
+const open = (found: string, fix: string): Finding => ({ verdict: Verdict.Inconclusive, found, fix });
+
+/** Looks over one database for everything that a backup, a restore test and a recovery of it will need. */
+export async function diagnosePostgres(database: DatabaseConfig): Promise<Diagnosis[]> {
+  const access = accessOf(database);
+  let client: Client;
+  try {
+    client = await connect(access, { applicationName: "dr doctor" });
+  } catch (error) {
+    return [{ name: "connection", ...bad(messageOf(error), "Everything else waits for this one.") }];
+  }
+  const diagnoses: Diagnosis[] = [];
+  const examine = async (name: string, look: () => Promise<Finding>): Promise<void> => {
+    const finding = await look().catch((error: unknown) =>
+      open(messageOf(error), "Find out why this could not be looked at."),
+    );
+    diagnoses.push({ name, ...finding });
+  };
+  try {
+    await examine("connection", () => Promise.resolve(fine(`as ${access.user}`)));
+    await examine("pooler", async () =>
+      (await isTransactionPooled(access))
+        ? bad("a transaction pooler is in between", "Point the url at the PostgreSQL server itself.")
+        : fine("none in between"),
+    );
+    await examine("tools", () => lookAtTools(client));
+    await examine("rights", () => lookAtRights(client, database.name));
+    await examine("clock", () => lookAtClock(client));
+    await examine("heartbeat", () => lookAtHeartbeat(client, database));
+    await examine("extensions", () => lookAtExtensions(client));
+    await examine("locale", () => lookAtLocale(client));
+    await examine("space", () => lookAtSpace(client));
+    await examine("log settings", () => lookAtLogSettings(client));
+    await examine("replication", () => lookAtReplication(client, access));
+    await examine("slots", () => lookAtSlots(client));
+  } finally {
+    await client.end();
+  }
+  return diagnoses;
+}
+
+async function lookAtTools(client: Client): Promise<Finding> {
+  const { major } = await one<{ major: number }>(
+    client,
+    "SELECT current_setting('server_version_num')::int / 10000 AS major",
+  );
+  try {
+    const dump = await toolsForServer(major);
+    await serverToolsFor(major);
+    return fine(`server ${major}, pg_dump ${dump.version}`);
+  } catch (error) {
+    return bad(`server ${major}`, messageOf(error));
+  }
+}
+
+async function lookAtRights(client: Client, name: string): Promise<Finding> {
+  const hidden = await hiddenObjects(client);
+  if (hidden.length === 0) return fine("every table, sequence and large object can be read whole");
+  return bad(`${hidden.length} objects are hidden: ${hidden.slice(0, 5).join("; ")}`, `dr prepare ${name}`);
+}
+
+const clockToleranceSeconds = 5;
+
+async function lookAtClock(client: Client): Promise<Finding> {
+  const before = Date.now();
+  const { now } = await one<{ now: Date }>(client, "SELECT clock_timestamp() AS now");
+  const offset = (now.getTime() - (before + Date.now()) / 2) / 1000;
+  const found = `the database's clock is ${Math.abs(offset).toFixed(1)} s ${offset < 0 ? "behind" : "ahead"}`;
+  return Math.abs(offset) <= clockToleranceSeconds
+    ? fine(found)
+    : bad(found, "Synchronise both clocks: the loss of a restore is measured with them.");
+}
+
+async function lookAtHeartbeat(client: Client, database: DatabaseConfig): Promise<Finding> {
+  const newest = await readNewestHeartbeat(client).catch(() => undefined);
+  if (!newest)
+    return open(
+      "nobody writes a heartbeat: the loss of a restore is unknown",
+      `dr prepare ${database.name}, then run dr heartbeat ${database.name}`,
+    );
+  const seconds = database.canary?.canarySeconds ?? jobConfigDefaults.canarySeconds;
+  const age = (Date.now() - newest.getTime()) / 1000;
+  const found = `the newest is ${age.toFixed(0)} s old, one is due every ${seconds} s`;
+  return age <= 3 * seconds ? fine(found) : bad(found, `Start dr heartbeat ${database.name} again.`);
+}
+
+async function lookAtExtensions(client: Client): Promise<Finding> {
+  const { rows } = await client.query<{ name: string; major: number }>(
+    "SELECT extname AS name, current_setting('server_version_num')::int / 10000 AS major FROM pg_extension",
+  );
+  const tools = await serverToolsFor(rows[0]!.major);
+  const shared = (await runTool(tools.program("pg_config"), ["--sharedir"])).trim();
+  const missing = rows
+    .map(({ name }) => name)
+    .filter((name) => !existsSync(join(shared, "extension", `${name}.control`)));
+  if (missing.length === 0) return fine(`${rows.length}, all here for a restore test`);
+  return bad(
+    `not here: ${missing.join(", ")}`,
+    "Install them beside the restore test's PostgreSQL, or no restore test can pass.",
+  );
+}
+
+async function lookAtLocale(client: Client): Promise<Finding> {
+  const { collate } = await one<{ collate: string }>(
+    client,
+    "SELECT datcollate AS collate FROM pg_database WHERE datname = current_database()",
+  );
+  const plain = (name: string): string => name.toLowerCase().replace(/[^a-z0-9]/g, "");
+  const known = (await runTool("locale", ["-a"])).split("\n").map(plain);
+  if (known.includes(plain(collate))) return fine(collate);
+  return bad(
+    `${collate} is not installed here`,
+    `Install the locale ${collate}: a restore test creates the database with it.`,
+  );
+}
+
+async function lookAtSpace(client: Client): Promise<Finding> {
+  const { bytes } = await one<{ bytes: string }>(client, "SELECT pg_database_size(current_database())::text AS bytes");
+  const { bavail, bsize } = await statfs(tmpdir());
+  const needed = 2 * Number(bytes);
+  const free = bavail * bsize;
+  const found = `${(free / 1e9).toFixed(1)} GB free in ${tmpdir()}, ${(needed / 1e9).toFixed(1)} GB needed by a restore test`;
+  return free >= needed
+    ? fine(found)
+    : bad(found, "Point TMPDIR at a volume with room for the database and its archive.");
+}
+
+async function lookAtLogSettings(client: Client): Promise<Finding> {
+  const settings = await one<{ level: string; senders: string; slots: string }>(
+    client,
+    `SELECT current_setting('wal_level') AS level, current_setting('max_wal_senders') AS senders, current_setting('max_replication_slots') AS slots`,
+  );
+  const problems = [
+    ...(settings.level === "minimal" ? ["wal_level is minimal, needs replica"] : []),
+    ...(settings.senders === "0" ? ["max_wal_senders is 0"] : []),
+    ...(settings.slots === "0" ? ["max_replication_slots is 0"] : []),
+  ];
+  if (problems.length === 0)
+    return fine(`wal_level ${settings.level}, ${settings.senders} senders, ${settings.slots} slots`);
+  return open(
+    problems.join("; "),
+    "Dumps work as they are; a standby or recovery to a point in time needs these set, and a restart.",
+  );
+}
+
+async function lookAtReplication(client: Client, access: PostgresAccess): Promise<Finding> {
+  const { major } = await one<{ major: number }>(
+    client,
+    "SELECT current_setting('server_version_num')::int / 10000 AS major",
+  );
+  const tools = await toolsForServer(major);
+  try {
+    await runTool(
+      tools.program("psql"),
+      [
+        "--no-psqlrc",
+        "--no-password",
+        "--quiet",
+        "--command=IDENTIFY_SYSTEM",
+        `${databaseConnectionString(access.databaseName)} replication=database`,
+      ],
+      { env: { ...libpqEnvironment(access, "dr doctor"), PGOPTIONS: "" } },
+    );
+    return fine(`${access.user} may replicate`);
+  } catch (error) {
+    return open(
+      messageOf(error).split("\n").at(-1)!,
+      `Dumps work as they are; base backups and the log need ALTER ROLE ${access.user} REPLICATION and a replication line in pg_hba.conf.`,
+    );
+  }
+}
+
+const largeBacklogBytes = 2 ** 30;
+
+async function lookAtSlots(client: Client): Promise<Finding> {
+  const { rows } = await client.query<{ name: string; bytes: string }>(
+    `SELECT slot_name AS name, pg_wal_lsn_diff(
+       CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() ELSE pg_current_wal_lsn() END, restart_lsn)::text AS bytes
+     FROM pg_replication_slots WHERE NOT active AND restart_lsn IS NOT NULL`,
+  );
+  const heavy = rows.filter(({ bytes }) => Number(bytes) > largeBacklogBytes);
+  if (heavy.length === 0) return fine(rows.length === 0 ? "no idle slot" : `${rows.length} idle, none holds back much`);
+  const named = heavy.map(({ name, bytes }) => `${name} holds back ${(Number(bytes) / 1e9).toFixed(1)} GB`);
+  return bad(named.join("; "), "Start its consumer or drop the slot: it will fill the primary's disk.");
+}

@@ -1,0 +1,386 @@
+import { StorePrefix } from "./store-layout";
+
+/**
+ * Who works with the store. Four, so that a stolen one is worth little: the job that writes backups can neither destroy
+ * nor vouch for them, and nobody but the prover can write evidence.
+ */
+export const Identity = {
+  /** `dr backup`, `dr stream`: adds, never takes away. */
+  BackupWriter: "backup-writer",
+  /** `dr restore`, `dr recover`: reads everything that a recovery needs. */
+  RestoreReader: "restore-reader",
+  /** `dr restore-test`, `dr drill`: reads what it proves, and alone writes and signs evidence. */
+  EvidenceWriter: "evidence-writer",
+  /** `dr status`, `dr list`, the policy gate: sees everything about the data, and none of the data. */
+  Auditor: "auditor",
+} as const;
+export type Identity = (typeof Identity)[keyof typeof Identity];
+
+/** One right on objects: these actions, on keys under these prefixes and nowhere else. */
+export interface ObjectRight {
+  readonly actions: readonly string[];
+  readonly prefixes: readonly StorePrefix[];
+  readonly why: string;
+}
+
+/** Everything that one identity may do. What is not in here is refused, also when an IAM policy says otherwise. */
+export interface IdentityRights {
+  readonly objects: readonly ObjectRight[];
+  /** `s3:ListBucket` and `s3:ListBucketVersions`, limited by the prefix that is asked for. */
+  readonly listing: readonly ObjectRight[];
+  /** Reads of the bucket's own settings. */
+  readonly bucket: readonly string[];
+  /** On the KMS key that encrypts objects, through S3 and for this bucket only. */
+  readonly dataKey: readonly string[];
+  /** On the KMS key that signs evidence, by its kind. */
+  readonly signingKey: Readonly<Record<SigningKeyKind, readonly string[]>>;
+}
+
+/** What kind of KMS key signs evidence. */
+export const SigningKeyKind = {
+  /** ECC_NIST_P256: anybody with the public key can check. */
+  Asymmetric: "asymmetric",
+  /** HMAC_256: checked by KMS itself. */
+  Mac: "mac",
+} as const;
+export type SigningKeyKind = (typeof SigningKeyKind)[keyof typeof SigningKeyKind];
+
+const { Parts, Catalog, Wal, WalPartial, Evidence, Decoy } = StorePrefix;
+const recoveryData = [Parts, Catalog, Wal, WalPartial];
+const records = [Catalog, Evidence];
+
+const read = ["s3:GetObject", "s3:GetObjectVersion"];
+const list = ["s3:ListBucket", "s3:ListBucketVersions"];
+const verify = { asymmetric: ["kms:GetPublicKey"], mac: ["kms:VerifyMac"] };
+
+const recoveryReads: Pick<IdentityRights, "objects" | "listing"> = {
+  objects: [
+    { actions: read, prefixes: [...recoveryData, Evidence], why: "fetch recovery points and who vouched for them" },
+  ],
+  listing: [
+    { actions: list, prefixes: [...recoveryData, Evidence], why: "find recovery points, and versions that mask them" },
+  ],
+};
+
+/**
+ * The one table of who may do what in the store. The bucket policy, the IAM policies and the tests come from it. S3's
+ * multipart calls are `s3:PutObject`, and `HeadObject` is `s3:GetObject`; a multipart upload that KMS encrypts needs
+ * `kms:Decrypt` as well (Amazon S3 User Guide, "Multipart upload API and permissions").
+ */
+export const identityRights: Readonly<Record<Identity, IdentityRights>> = {
+  "backup-writer": {
+    objects: [
+      {
+        actions: ["s3:PutObject", "s3:AbortMultipartUpload"],
+        prefixes: [...recoveryData, Decoy],
+        why: "write backups, clean up after a failed upload, and the decoys that the cannot-delete proof attacks",
+      },
+      {
+        actions: ["s3:GetObject"],
+        prefixes: [Catalog, Decoy],
+        why: "compare with the previous backup's manifest, and see that what was just written is there",
+      },
+    ],
+    listing: [{ actions: ["s3:ListBucket"], prefixes: [Catalog, Decoy], why: "find the previous backup's manifest" }],
+    bucket: [],
+    dataKey: ["kms:GenerateDataKey", "kms:Decrypt"],
+    signingKey: { asymmetric: [], mac: [] },
+  },
+  "restore-reader": {
+    ...recoveryReads,
+    bucket: [],
+    dataKey: ["kms:Decrypt"],
+    signingKey: verify,
+  },
+  "evidence-writer": {
+    objects: [
+      ...recoveryReads.objects,
+      { actions: ["s3:PutObject"], prefixes: [Evidence], why: "record what was proven" },
+    ],
+    listing: recoveryReads.listing,
+    bucket: [],
+    dataKey: ["kms:GenerateDataKey", "kms:Decrypt"],
+    signingKey: { asymmetric: ["kms:Sign", "kms:GetPublicKey"], mac: ["kms:GenerateMac", "kms:VerifyMac"] },
+  },
+  auditor: {
+    objects: [{ actions: read, prefixes: records, why: "judge manifests and evidence" }],
+    listing: [{ actions: list, prefixes: [...recoveryData, Evidence], why: "see that each part is there" }],
+    bucket: [
+      "s3:GetBucketObjectLockConfiguration",
+      "s3:GetBucketPolicy",
+      "s3:GetBucketVersioning",
+      "s3:GetLifecycleConfiguration",
+    ],
+    dataKey: ["kms:Decrypt"],
+    signingKey: verify,
+  },
+};
+
+/**
+ * Whether the table gives an identity a right.
+ *
+ * @param action as IAM names it, for instance `s3:GetObject`
+ * @param target the key of an object, or the prefix of a listing; absent for the bucket's own settings
+ */
+export function mayDo(identity: Identity, action: string, target?: string): boolean {
+  const rights = identityRights[identity];
+  if (target === undefined) return rights.bucket.includes(action);
+  return [...rights.objects, ...rights.listing].some(
+    (right) => right.actions.includes(action) && right.prefixes.some((prefix) => target.startsWith(prefix)),
+  );
+}
+
+/** One statement of a policy, as AWS spells it. */
+export interface PolicyStatement {
+  readonly Sid: string;
+  readonly Effect: "Allow" | "Deny";
+  readonly Principal?: "*" | { readonly AWS: string | readonly string[] };
+  readonly Action?: string | readonly string[];
+  readonly NotAction?: readonly string[];
+  readonly Resource?: string | readonly string[];
+  readonly NotResource?: readonly string[];
+  readonly Condition?: Readonly<Record<string, Readonly<Record<string, string | readonly string[]>>>>;
+}
+
+/** A policy document, as AWS spells it; plain JSON. */
+export interface PolicyDocument {
+  readonly Version: "2012-10-17";
+  readonly Statement: readonly PolicyStatement[];
+}
+
+/** The resources that policies speak of. */
+export interface StoreResources {
+  readonly bucketArn: string;
+  /** The store's prefix inside the bucket, without slashes at its ends. @default "" (the whole bucket) */
+  readonly keyPrefix?: string;
+  /** The KMS key that encrypts objects; a writer that names it must name it by this ARN. @default none (the bucket encrypts with S3's own key) */
+  readonly dataKeyArn?: string;
+  /** The KMS key that signs evidence. @default none */
+  readonly signingKey?: { readonly arn: string; readonly kind: SigningKeyKind };
+}
+
+/**
+ * The IAM policy of one identity: what the table gives it on these resources, and nothing else.
+ *
+ * @throws Error when an ARN is not one
+ */
+export function identityPolicy(identity: Identity, resources: StoreResources): PolicyDocument {
+  checkResources(resources);
+  const { dataKeyArn, signingKey } = resources;
+  const statements = storeAllows(identity, resources);
+  const { dataKey, signingKey: signing } = identityRights[identity];
+  if (dataKeyArn !== undefined) {
+    statements.push({
+      Sid: "DataKey",
+      Effect: "Allow",
+      Action: dataKey,
+      Resource: dataKeyArn,
+      Condition: {
+        StringEquals: { "kms:ViaService": s3ServiceOf(dataKeyArn) },
+        // The bucket's ARN with bucket keys, the object's without.
+        StringLike: { "kms:EncryptionContext:aws:s3:arn": [resources.bucketArn, `${resources.bucketArn}/*`] },
+      },
+    });
+  }
+  if (signingKey !== undefined && signing[signingKey.kind].length > 0) {
+    statements.push({ Sid: "SigningKey", Effect: "Allow", Action: signing[signingKey.kind], Resource: signingKey.arn });
+  }
+  return { Version: "2012-10-17", Statement: statements };
+}
+
+/** How a bucket policy tells identities apart. */
+export const PrincipalMatch = {
+  /** `aws:PrincipalArn` conditions: hold on when a role is deleted and created again. For AWS. */
+  Condition: "condition",
+  /** The `Principal` element. For servers without that condition key, such as Ceph's radosgw. */
+  Element: "element",
+} as const;
+export type PrincipalMatch = (typeof PrincipalMatch)[keyof typeof PrincipalMatch];
+
+/** What a bucket policy is generated from. */
+export interface BucketPolicySettings extends StoreResources {
+  /** The ARN of the role (or user) of each identity; an identity that does not exist here may be absent. */
+  readonly principals: Readonly<Partial<Record<Identity, string>>>;
+  /** @default "condition" */
+  readonly principalMatch?: PrincipalMatch;
+  /**
+   * Also grant each identity its rights, not only refuse the others: needed across accounts and on servers where users
+   * have no policies of their own. @default false
+   */
+  readonly grants?: boolean;
+  /** Refuse requests without TLS 1.2. @default true */
+  readonly requireTls?: boolean;
+  /**
+   * Refuse to write manifests and evidence without `If-None-Match`, so that none is ever replaced. Needs a server that
+   * knows the condition key `s3:if-none-match`. @default false
+   */
+  readonly writeOnce?: boolean;
+}
+
+/**
+ * The bucket policy: explicit refusals of everything that the table does not give an identity, so that a widened IAM
+ * policy changes nothing, and of what nobody may do at all. Only somebody outside of the four identities who may change
+ * the bucket policy can undo them.
+ *
+ * @throws Error when an ARN is not one
+ */
+export function bucketPolicy(settings: BucketPolicySettings): PolicyDocument {
+  checkResources(settings);
+  const statements: PolicyStatement[] = [...refusalsForAll(settings)];
+  for (const identity of Object.values(Identity)) {
+    const arn = settings.principals[identity];
+    if (arn === undefined) continue;
+    checkArn("principals", arn);
+    const name = sidOf(identity);
+    statements.push(...refusals(identity, arn, settings).map((one) => ({ ...one, Sid: `${name}${one.Sid}` })));
+    if (settings.grants) {
+      for (const { Sid, Effect, ...rest } of storeAllows(identity, settings)) {
+        statements.push({ Sid: `${name}${Sid}`, Effect, Principal: { AWS: arn }, ...rest });
+      }
+    }
+  }
+  return { Version: "2012-10-17", Statement: statements };
+}
+
+function storeAllows(identity: Identity, resources: StoreResources): PolicyStatement[] {
+  const { objects, listing, bucket } = identityRights[identity];
+  const statements: PolicyStatement[] = objects.map((right, index) => ({
+    Sid: `Objects${index}`,
+    Effect: "Allow",
+    Action: right.actions,
+    Resource: objectArns(resources, right.prefixes),
+  }));
+  for (const [index, right] of listing.entries()) {
+    statements.push({
+      Sid: `List${index}`,
+      Effect: "Allow",
+      Action: right.actions,
+      Resource: resources.bucketArn,
+      Condition: { StringLike: { "s3:prefix": keyPatterns(resources, right.prefixes) } },
+    });
+  }
+  if (bucket.length > 0) {
+    statements.push({ Sid: "Bucket", Effect: "Allow", Action: bucket, Resource: resources.bucketArn });
+  }
+  return statements;
+}
+
+/** Refuses one identity what it is not given: other actions, other prefixes, and other listings. */
+function refusals(identity: Identity, arn: string, settings: BucketPolicySettings): PolicyStatement[] {
+  const { objects, listing, bucket } = identityRights[identity];
+  const match = settings.principalMatch ?? PrincipalMatch.Condition;
+  const who: Pick<PolicyStatement, "Principal"> =
+    match === PrincipalMatch.Element ? { Principal: { AWS: arn } } : { Principal: "*" };
+  const condition = (more: PolicyStatement["Condition"] = {}): Pick<PolicyStatement, "Condition"> => {
+    const all = match === PrincipalMatch.Condition ? { ArnEquals: { "aws:PrincipalArn": arn }, ...more } : more;
+    return Object.keys(all).length > 0 ? { Condition: all } : {};
+  };
+  const everything = [settings.bucketArn, `${settings.bucketArn}/*`];
+  const given = [...objects, ...listing].flatMap((right) => right.actions).concat(bucket);
+  const statements: PolicyStatement[] = [
+    { Sid: "OtherActions", Effect: "Deny", ...who, NotAction: unique(given), Resource: everything, ...condition() },
+  ];
+  for (const [index, action] of unique(objects.flatMap((right) => right.actions)).entries()) {
+    const prefixes = objects.filter((right) => right.actions.includes(action)).flatMap((right) => right.prefixes);
+    statements.push({
+      Sid: `OtherObjects${index}`,
+      Effect: "Deny",
+      ...who,
+      Action: action,
+      NotResource: objectArns(settings, unique(prefixes)),
+      ...condition(),
+    });
+  }
+  for (const [index, right] of listing.entries()) {
+    statements.push({
+      Sid: `OtherLists${index}`,
+      Effect: "Deny",
+      ...who,
+      Action: right.actions,
+      Resource: settings.bucketArn,
+      ...condition({ StringNotLike: { "s3:prefix": keyPatterns(settings, right.prefixes) } }),
+    });
+  }
+  return statements;
+}
+
+/** What nobody may do, whoever asks. */
+function refusalsForAll(settings: BucketPolicySettings): PolicyStatement[] {
+  const { bucketArn, dataKeyArn, principals } = settings;
+  const everything = [bucketArn, `${bucketArn}/*`];
+  const statements: PolicyStatement[] = [];
+  const refuse = (Sid: string, Action: string, Resource: readonly string[], Condition: PolicyStatement["Condition"]) =>
+    statements.push({ Sid, Effect: "Deny", Principal: "*", Action, Resource, Condition });
+  if (settings.requireTls ?? true) {
+    refuse("PlainText", "s3:*", everything, { Bool: { "aws:SecureTransport": "false" } });
+    refuse("OldTls", "s3:*", everything, { NumericLessThan: { "s3:TlsVersion": "1.2" } });
+  }
+  // Whoever holds the only key to an object has taken it hostage. StringLike "*" holds when the header was sent: a
+  // negated condition alone would also hold when it was not, and that is how most objects are written.
+  const customerKey = "s3:x-amz-server-side-encryption-customer-algorithm";
+  refuse("CustomerKeys", "s3:PutObject", [`${bucketArn}/*`], { StringLike: { [customerKey]: "*" } });
+  if (dataKeyArn !== undefined) {
+    const keyId = "s3:x-amz-server-side-encryption-aws-kms-key-id";
+    refuse("OtherKeys", "s3:PutObject", [`${bucketArn}/*`], {
+      StringLike: { [keyId]: "*" },
+      StringNotEquals: { [keyId]: dataKeyArn },
+    });
+  }
+  const evidenceWriter = principals[Identity.EvidenceWriter];
+  if (
+    evidenceWriter !== undefined &&
+    (settings.principalMatch ?? PrincipalMatch.Condition) === PrincipalMatch.Condition
+  ) {
+    refuse("EvidenceOfOthers", "s3:PutObject", objectArns(settings, [Evidence]), {
+      ArnNotEquals: { "aws:PrincipalArn": evidenceWriter },
+    });
+  }
+  if (settings.writeOnce) {
+    refuse("ReplacedRecords", "s3:PutObject", objectArns(settings, records), {
+      Null: { "s3:if-none-match": "true" },
+      Bool: { "s3:ObjectCreationOperation": "true" },
+    });
+  }
+  return statements;
+}
+
+function keyPatterns(resources: StoreResources, prefixes: readonly StorePrefix[]): string[] {
+  const base = resources.keyPrefix ? `${resources.keyPrefix}/` : "";
+  return prefixes.map((prefix) => `${base}${prefix}*`);
+}
+
+function objectArns(resources: StoreResources, prefixes: readonly StorePrefix[]): string[] {
+  return keyPatterns(resources, prefixes).map((pattern) => `${resources.bucketArn}/${pattern}`);
+}
+
+/** The name under which S3 calls KMS in the key's region; China's partition has a domain of its own. */
+function s3ServiceOf(keyArn: string): string {
+  const [, partition, , region] = keyArn.split(":");
+  return `s3.${region}.amazonaws.com${partition === "aws-cn" ? ".cn" : ""}`;
+}
+
+function checkResources(resources: StoreResources): void {
+  checkArn("bucketArn", resources.bucketArn);
+  if (resources.dataKeyArn !== undefined) checkArn("dataKeyArn", resources.dataKeyArn);
+  if (resources.signingKey !== undefined) checkArn("signingKey.arn", resources.signingKey.arn);
+  if (/^\/|\/$|[*?$]/.test(resources.keyPrefix ?? "")) {
+    throw new Error(
+      `keyPrefix: expected no slash at its ends and no * ? $, got ${JSON.stringify(resources.keyPrefix)}.`,
+    );
+  }
+}
+
+function checkArn(field: string, arn: string): void {
+  if (!/^arn:[a-z-]+:(s3|iam|kms|sts):[^:*?]*:[^:*?]*:[^*?]+$/.test(arn)) {
+    throw new Error(`${field}: expected an ARN as in arn:aws:s3:::bucket, got ${JSON.stringify(arn)}.`);
+  }
+}
+
+/** A statement id may hold letters and digits only. */
+function sidOf(identity: Identity): string {
+  return identity.replace(/(^|-)([a-z])/g, (_all, _dash, letter: string) => letter.toUpperCase());
+}
+
+function unique<T>(items: readonly T[]): T[] {
+  return [...new Set(items)];
+}

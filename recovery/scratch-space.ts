@@ -1,0 +1,20 @@
+/** What a job that runs in a pod does. */
+export const RecoveryJob = { Backup: "backup", RestoreTest: "restore-test", Status: "status" } as const;
+export type RecoveryJob = (typeof RecoveryJob)[keyof typeof RecoveryJob];
+
+// Tools' temporary files; a dump itself is streamed to the store.
+const SMALL_GIB = 1;
+// The throw-away server writes up to `max_wal_size` (8 GB) of log before it checkpoints.
+const LOG_GIB = 8;
+// The archive beside the restored copy, at least as well compressed as it ever is, and room to grow between deployments.
+const COPY_AND_ARCHIVE = 1.5;
+const HEADROOM = 1.2;
+
+/**
+ * How much disk a job needs, in GiB, for databases of these sizes. A restore test works on one database after the
+ * other, so the largest counts. It never uses the node's own disk, which it would fill for everybody else.
+ */
+export function scratchGib(job: RecoveryJob, databaseSizesGib: readonly number[]): number {
+  if (job !== RecoveryJob.RestoreTest) return SMALL_GIB;
+  return Math.ceil(Math.max(0, ...databaseSizesGib) * COPY_AND_ARCHIVE * HEADROOM) + LOG_GIB + SMALL_GIB;
+}
