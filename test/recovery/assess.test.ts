@@ -381,6 +381,21 @@ describe("assessment: a lost place", () => {
   });
 });
 
+describe("assessment: engines", () => {
+  check({
+    title: "a SQLite stream does nothing for PostgreSQL",
+    scenario: "data-corruption",
+    declared: { protections: [{ mechanism: "sqlite-stream", name: "stream", windowDays: 30, placement: elsewhere }] },
+    expected: {
+      rpo: null,
+      rto: null,
+      verdict: "fail",
+      by: null,
+      says: /stream: a sqlite-stream does nothing for engine postgres/,
+    },
+  });
+});
+
 describe("assessment: the application", () => {
   check({
     title: "no mechanism is never met",
