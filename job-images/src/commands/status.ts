@@ -11,6 +11,7 @@ import {
 } from "../../../recovery";
 import { type Command, type CommandContext } from "../command";
 import { databasesNamed } from "../config-file";
+import { openEvidenceKey } from "../report/evidence-key";
 import { readEvidence } from "../report/evidence-record";
 import { publishStatus } from "../report/status-publisher";
 import { secondsText, table, verdictText } from "../report/terminal";
@@ -49,11 +50,17 @@ async function statusOf(context: CommandContext, database: DatabaseConfig) {
   const now = new Date();
   const catalog = await readCatalog(store, { database: database.name });
   const newest = catalog.find(({ state }) => state === RecoveryPointState.Complete);
-  const { records, problems } = await readEvidence(store, database.name);
+  const { records, problems } = await readEvidence(store, {
+    database: database.name,
+    key: openEvidenceKey(context.config().signature),
+  });
   const ageSeconds = (at: string | undefined): number | null =>
     at === undefined ? null : Math.round((now.getTime() - new Date(at).getTime()) / 1000);
   const lastOf = (kind: Evidence["kind"]): Evidence | undefined =>
-    records.filter((record) => record.kind === kind).at(-1);
+    records
+      .map(({ evidence }) => evidence)
+      .filter((record) => record.kind === kind)
+      .at(-1);
   const restoreTest = lastOf(EvidenceKind.RestoreTest);
   const drill = lastOf(EvidenceKind.Drill);
   const checks = judgeProtectionStatus({
