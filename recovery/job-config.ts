@@ -86,6 +86,13 @@ export interface DatabaseConfig {
   readonly canary?: CanarySettings;
 }
 
+/** How many days parts are kept, counted from their creation. */
+export interface RetentionSettings {
+  readonly hotDays: number;
+  /** Days in the archive after those. @default 0 */
+  readonly archiveDays?: number;
+}
+
 /** The one file that a job reads: what components write into the ConfigMap, and what `dr --config` takes. */
 export interface JobConfig {
   /** `file:///directory` or `s3://bucket/prefix?...`. */
@@ -95,6 +102,11 @@ export interface JobConfig {
   readonly environment?: string;
   /** What has to be met; what is left out is the guide's. */
   readonly objectives?: ObjectivesOverrides;
+  /**
+   * How long the bucket's lifecycle keeps parts, so that an expired recovery point is told from a destroyed one. Jobs
+   * delete nothing. @default parts are never expected to go
+   */
+  readonly retention?: RetentionSettings;
 }
 
 /** The defaults of everything optional, in one place: the program, the docs and the schema all read them here. */
@@ -215,6 +227,9 @@ const configSchema = z.strictObject({
       });
     }),
   environment: z.string().min(1).optional(),
+  retention: z
+    .strictObject({ hotDays: z.number().int().min(1), archiveDays: z.number().int().min(0).optional() })
+    .optional(),
   objectives: objectivesOverridesSchema
     .check((context) => {
       for (const message of objectiveProblems(objectivesFrom(context.value))) {

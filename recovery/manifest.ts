@@ -75,6 +75,8 @@ export interface Manifest {
   /** Cron schedule in force, when there was one. */
   readonly schedule?: string;
   readonly objectives: { readonly rpoMinutes: number; readonly rtoMinutes: number };
+  /** When the retention in force lets the parts go; absent where none was configured. ISO 8601, UTC. */
+  readonly expiresAt?: string;
   readonly tables: readonly ManifestTable[];
   readonly parts: readonly ManifestPart[];
   /** `inconclusive` when the backup is complete but suspicious; `reasons` say why. */
@@ -114,6 +116,7 @@ const schema: z.ZodType<Manifest> = z
     runnerVersion: z.string(),
     schedule: z.string().optional(),
     objectives: z.object({ rpoMinutes: z.number().min(0), rtoMinutes: z.number().positive() }),
+    expiresAt: isoUtc.optional(),
     tables: z.array(z.object({ schema: z.string(), name: z.string(), rows: bytes, bytes })),
     parts: z
       .array(

@@ -55,6 +55,10 @@ export interface Objectives {
   readonly mttrMinutes: number;
   /** Mean time between failures (MTBF), in days, measured by the incident log. @default 7 */
   readonly mtbfDays: number;
+  /**
+   * Days after which silent corruption is certainly noticed: what keeps no data from before it is no protection. @default 7
+   */
+  readonly detectCorruptionDays: number;
   /** The critical paths, most critical first. @default the guide's four */
   readonly tiers: readonly CriticalPath[];
   readonly scenarios: Readonly<Record<Scenario, ScenarioObjective>>;
@@ -67,6 +71,7 @@ export interface ObjectivesOverrides {
   readonly rpoMinutes?: number;
   readonly mttrMinutes?: number;
   readonly mtbfDays?: number;
+  readonly detectCorruptionDays?: number;
   readonly tiers?: readonly CriticalPath[];
   readonly scenarios?: { readonly [scenario in Scenario]?: Partial<ScenarioObjective> };
   readonly response?: Partial<Response>;
@@ -84,6 +89,7 @@ export const objectivesOverridesSchema: z.ZodType<ObjectivesOverrides> = z.stric
   rpoMinutes: z.number().optional(),
   mttrMinutes: z.number().optional(),
   mtbfDays: z.number().optional(),
+  detectCorruptionDays: z.number().optional(),
   tiers: z
     .array(
       z.strictObject({
@@ -147,19 +153,23 @@ export function objectivesFrom(overrides: ObjectivesOverrides = {}): Objectives 
     rpoMinutes,
     mttrMinutes: overrides.mttrMinutes ?? Math.min(5, rtoMinutes),
     mtbfDays: overrides.mtbfDays ?? 7,
+    detectCorruptionDays: overrides.detectCorruptionDays ?? 7,
     tiers: overrides.tiers ?? guideCriticalPaths,
     scenarios: Object.fromEntries(scenarios.map((scenario) => [scenario, ofScenario(scenario)])) as Record<
       Scenario,
       ScenarioObjective
     >,
     response: {
-      detectMinutes: overrides.response?.detectMinutes ?? 3,
-      acknowledgeMinutes: overrides.response?.acknowledgeMinutes ?? 5,
-      decideMinutes: overrides.response?.decideMinutes ?? 2,
+      detectMinutes: overrides.response?.detectMinutes ?? defaultResponseTimes.detectMinutes,
+      acknowledgeMinutes: overrides.response?.acknowledgeMinutes ?? defaultResponseTimes.acknowledgeMinutes,
+      decideMinutes: overrides.response?.decideMinutes ?? defaultResponseTimes.decideMinutes,
       ...(overrides.response?.bySeverity === undefined ? {} : { bySeverity: overrides.response.bySeverity }),
     },
   };
 }
+
+/** What is assumed of the response where nobody states it. */
+export const defaultResponseTimes: ResponseTimes = { detectMinutes: 3, acknowledgeMinutes: 5, decideMinutes: 2 };
 
 const guideCriticalPaths: readonly CriticalPath[] = [
   { name: "database", tier: Tier.Critical },
@@ -209,6 +219,7 @@ export function objectiveProblems(objectives: Objectives): string[] {
   notNegative("rpoMinutes", objectives.rpoMinutes);
   positive("mttrMinutes", objectives.mttrMinutes);
   positive("mtbfDays", objectives.mtbfDays);
+  notNegative("detectCorruptionDays", objectives.detectCorruptionDays);
   if (objectives.mttrMinutes > objectives.rtoMinutes) {
     problems.push(
       `mttrMinutes: ${objectives.mttrMinutes} is above rtoMinutes ${objectives.rtoMinutes}; a mean repair cannot take ` +

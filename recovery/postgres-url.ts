@@ -49,13 +49,17 @@ export function parsePostgresUrl(text: string): {
   let databaseName = "";
   let user: string | undefined;
   try {
-    databaseName = decodeURIComponent(url.pathname.replace(/^\//, ""));
+    // Not url.pathname, which takes a database called ".." for a way up.
+    databaseName = decodeURIComponent(/^[a-z]+:\/\/[^/?#]*\/([^?#]*)/i.exec(text)?.[1] ?? "");
     user = decodeURIComponent(url.username) || parameter("user");
   } catch {
     problems.push("holds a % that encodes nothing");
   }
   if (databaseName === "") problems.push("names no database: end it with /name");
   if (databaseName.includes("\0")) problems.push("names a database with a zero byte");
+  if (url.hostname.includes(",") || parameter("host")?.includes(",")) {
+    problems.push("names several hosts: a backup reads from one server; use standbyUrl for a standby");
+  }
   const port = url.port || parameter("port");
   if (port !== undefined && !/^\d{1,5}$/.test(port))
     problems.push(`expected a port number, got ${JSON.stringify(port)}`);

@@ -64,6 +64,8 @@ const CYCLE_START_YEAR = 2026;
 const CYCLE_YEARS = 400;
 // 29 February is up to eight years from the next one (2096 to 2104).
 const LONGEST_GAP_YEARS = 8;
+// One failed run is what a plan counts with; the calendar is tabled far enough for two in a row.
+const MOST_MISSED_RUNS = 2;
 
 /**
  * Parses what Kubernetes accepts as a CronJob's schedule: five fields, or a macro from `@hourly` to `@annually`.
@@ -171,13 +173,14 @@ export function isDue(schedule: Schedule, date: Date, timeZone?: string): boolea
  * fires twice.
  *
  * @param timeZone IANA name. @default "UTC"
+ * @param missedRuns firings in between that come to nothing: 1 for the longest time over two gaps in a row. @default 0
  */
-export function largestGapMinutes(schedule: Schedule, timeZone?: string): number {
+export function largestGapMinutes(schedule: Schedule, timeZone?: string, missedRuns = 0): number {
   const zone = timeZoneOf(timeZone);
-  const key = `${schedule.expression}\n${zone.name}`;
+  const key = `${schedule.expression}\n${zone.name}\n${missedRuns}`;
   const known = gaps.get(key);
   if (known !== undefined) return known;
-  const gap = new GapSearch(schedule, zone).largest();
+  const gap = new GapSearch(schedule, zone, missedRuns).largest();
   if (gaps.size >= GAPS_KEPT) gaps.clear();
   gaps.set(key, gap);
   return gap;
@@ -415,72 +418,81 @@ interface ClockChange {
   readonly kind: string;
 }
 
-/** How the firings go on after a clock change: fires next on `day`, at the day's first time. */
+/** What crossing a clock change found: the largest gap in it, and with which firings the next day begins. */
 interface Crossing {
-  readonly previous: number;
+  readonly recent: readonly number[];
+  /** The ordinary day that comes next. */
   readonly day: number;
   readonly largest: number;
 }
 
 /**
  * Walks the calendar day by day: an ordinary day fires at the same local times as any other, so that only its first and
- * last firing count. Days on which the clock changes are fired one by one.
+ * last firings count. Days on which the clock changes are fired one by one.
  */
 class GapSearch {
   private readonly matcher: Matcher;
   private readonly firings: FiringSearch;
-  private readonly firstOfDay: number;
-  private readonly lastOfDay: number;
+  /** Local minutes of the day at which an ordinary day fires. */
+  private readonly times: readonly number[];
   private readonly crossings = new Map<string, Crossing>();
+  /** The firings that a gap can still begin at, oldest first: one more than runs may be missed. */
+  private recent: number[] = [];
+  private largestSoFar = 0;
 
   constructor(
-    private readonly schedule: Schedule,
+    schedule: Schedule,
     private readonly zone: TimeZone,
+    private readonly missedRuns: number,
   ) {
     this.matcher = matcherOf(schedule);
     this.firings = new FiringSearch(schedule, zone);
-    this.firstOfDay = minuteOfDay(schedule.hours[0], schedule.minutes[0]);
-    this.lastOfDay = minuteOfDay(schedule.hours.at(-1), schedule.minutes.at(-1));
+    this.times = schedule.hours.flatMap((hour) => schedule.minutes.map((minute) => hour * 60 + minute));
   }
 
   largest(): number {
     const { firstDay, cycleEndDay, endDay } = calendar();
     const changes = clockChanges(this.zone);
     let offset = this.zone.offsetMinutes(firstDay * MINUTES_PER_DAY);
-    let largest = this.largestWithinDay();
-    let previous: number | undefined;
     let nextChange = 0;
+    let daysAfterCycle = 0;
+    for (const time of this.times) this.fire(time);
+    this.recent = [];
     for (let day = firstDay; day < endDay; day += 1) {
       const change = changes[nextChange];
       if (change !== undefined && day === change.firstDay) {
-        const crossing = this.cross(change, previous, changes);
-        largest = Math.max(largest, crossing.largest);
-        previous = crossing.previous;
-        day = crossing.day;
+        day = this.cross(change, changes);
         while ((changes[nextChange]?.lastDay ?? Infinity) < day) {
           offset = changes[nextChange]?.offsetAfterMinutes ?? offset;
           nextChange += 1;
         }
       } else if (!this.matches(day)) continue;
-      const first = day * MINUTES_PER_DAY + this.firstOfDay - offset;
-      if (previous !== undefined) largest = Math.max(largest, first - previous);
-      if (day >= cycleEndDay) return largest;
-      previous = day * MINUTES_PER_DAY + this.lastOfDay - offset;
+      this.fireOrdinaryDay(day * MINUTES_PER_DAY - offset);
+      // Gaps that begin in the cycle have all ended once as many days more have fired as one of them can span.
+      if (day >= cycleEndDay && (daysAfterCycle += 1) > this.missedRuns) break;
     }
-    return largest;
+    return this.largestSoFar;
   }
 
-  private largestWithinDay(): number {
-    let largest = 0;
-    let previous = this.firstOfDay;
-    for (const hour of this.schedule.hours) {
-      for (const minute of this.schedule.minutes) {
-        const at = minuteOfDay(hour, minute);
-        largest = Math.max(largest, at - previous);
-        previous = at;
-      }
+  private fire(utcMinutes: number): void {
+    const { recent } = this;
+    if (recent.length > this.missedRuns) {
+      const gap = utcMinutes - (recent.shift() ?? utcMinutes);
+      if (gap > this.largestSoFar) this.largestSoFar = gap;
     }
-    return largest;
+    recent.push(utcMinutes);
+  }
+
+  /** Gaps within an ordinary day were looked at before the first; those across midnight need only its ends. */
+  private fireOrdinaryDay(midnight: number): void {
+    const { times } = this;
+    const ends = this.missedRuns + 1;
+    if (times.length <= 2 * ends) {
+      for (const time of times) this.fire(midnight + time);
+      return;
+    }
+    for (let at = 0; at < ends; at += 1) this.fire(midnight + (times[at] ?? 0));
+    this.recent = times.slice(-ends).map((time) => midnight + time);
   }
 
   private matches(day: number): boolean {
@@ -489,41 +501,40 @@ class GapSearch {
     return this.matcher.month[months[at] ?? 0] === true && this.matcher.day(daysOfMonth[at] ?? 0, weekdayOf(day));
   }
 
-  /** Fires one by one through a clock change, until a day that starts as an ordinary one does. */
-  private cross(change: ClockChange, previous: number | undefined, changes: readonly ClockChange[]): Crossing {
-    const everyDay = this.firesEveryDay(change.firstDay - 1, change.lastDay + 1);
-    const known = everyDay && previous !== undefined ? this.crossings.get(change.kind) : undefined;
+  /** Fires one by one through a clock change, until a day that starts as an ordinary one does, and gives that day. */
+  private cross(change: ClockChange, changes: readonly ClockChange[]): number {
+    const { firstDay, lastDay, kind } = change;
+    const start = firstDay * MINUTES_PER_DAY;
+    // Where every day around it fires, one change is like another of its kind.
+    const repeats =
+      this.recent.length > this.missedRuns &&
+      this.times.length > this.missedRuns &&
+      this.firesEveryDay(firstDay - 1, lastDay + 1);
+    const known = repeats ? this.crossings.get(kind) : undefined;
     if (known !== undefined) {
-      const shiftDays = change.firstDay;
-      return {
-        previous: known.previous + shiftDays * MINUTES_PER_DAY,
-        day: known.day + shiftDays,
-        largest: known.largest,
-      };
+      this.recent = known.recent.map((firing) => firing + start);
+      this.largestSoFar = Math.max(this.largestSoFar, known.largest);
+      return known.day + firstDay;
     }
-    const touched = (day: number) => changes.some(({ firstDay, lastDay }) => day >= firstDay && day <= lastDay);
-    let largest = 0;
-    let last =
-      previous ?? change.firstDay * MINUTES_PER_DAY - this.zone.offsetMinutes(change.firstDay * MINUTES_PER_DAY) - 1;
+    const largestBefore = this.largestSoFar;
+    this.largestSoFar = 0;
+    const isTouched = (day: number) => changes.some((other) => day >= other.firstDay && day <= other.lastDay);
+    let last = this.recent.at(-1) ?? start - this.zone.offsetMinutes(start) - 1;
+    let day: number;
     for (;;) {
       const next = this.firings.after(last);
       const local = next + this.zone.offsetMinutes(next);
-      const day = Math.floor(local / MINUTES_PER_DAY);
-      if (day > change.lastDay && local - day * MINUTES_PER_DAY === this.firstOfDay && !touched(day)) {
-        const crossing = { previous: last, day, largest };
-        if (everyDay && day === change.lastDay + 1) {
-          const shiftDays = change.firstDay;
-          this.crossings.set(change.kind, {
-            previous: last - shiftDays * MINUTES_PER_DAY,
-            day: day - shiftDays,
-            largest,
-          });
-        }
-        return crossing;
-      }
-      largest = Math.max(largest, next - last);
+      day = Math.floor(local / MINUTES_PER_DAY);
+      if (day > lastDay && local - day * MINUTES_PER_DAY === this.times[0] && !isTouched(day)) break;
+      this.fire(next);
       last = next;
     }
+    if (repeats && day === lastDay + 1) {
+      const recent = this.recent.map((firing) => firing - start);
+      this.crossings.set(kind, { recent, day: day - firstDay, largest: this.largestSoFar });
+    }
+    this.largestSoFar = Math.max(this.largestSoFar, largestBefore);
+    return day;
   }
 
   private firesEveryDay(from: number, to: number): boolean {
@@ -532,17 +543,13 @@ class GapSearch {
   }
 }
 
-function minuteOfDay(hour: number | undefined, minute: number | undefined): number {
-  return (hour ?? 0) * 60 + (minute ?? 0);
-}
-
 function weekdayOf(day: number): number {
   // 1970-01-01 was a Thursday.
   return (day + 4) % 7;
 }
 
 interface Calendar {
-  /** Days since 1970 of the cycle's start, of its end, and of the end of what is tabled (one longest gap more). */
+  /** Days since 1970 of the cycle's start, of its end, and of the end of what is tabled (room for the gaps that span it). */
   readonly firstDay: number;
   readonly cycleEndDay: number;
   readonly endDay: number;
@@ -557,7 +564,7 @@ function calendar(): Calendar {
   const dayOf = (year: number) => Date.UTC(year, 0, 1) / MILLISECONDS_PER_MINUTE / MINUTES_PER_DAY;
   const firstDay = dayOf(CYCLE_START_YEAR);
   const cycleEndDay = dayOf(CYCLE_START_YEAR + CYCLE_YEARS);
-  const endDay = dayOf(CYCLE_START_YEAR + CYCLE_YEARS + LONGEST_GAP_YEARS + 1);
+  const endDay = dayOf(CYCLE_START_YEAR + CYCLE_YEARS + (MOST_MISSED_RUNS + 1) * LONGEST_GAP_YEARS + 1);
   const months = new Uint8Array(endDay - firstDay);
   const daysOfMonth = new Uint8Array(endDay - firstDay);
   for (let at = 0; at < months.length; at += 1) {

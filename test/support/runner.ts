@@ -3,7 +3,6 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { buildSync } from "esbuild";
-import { type JobConfig } from "../../recovery";
 
 let bundle: string | undefined;
 
@@ -71,6 +70,6 @@ export async function drJson<Document = Record<string, unknown>>(
 /** Writes a job configuration into a folder and gives its path. */
 export function writeConfig(folder: string, config: unknown): string {
   const path = join(folder, "dr.json");
-  writeFileSync(path, JSON.stringify(config satisfies JobConfig | unknown));
+  writeFileSync(path, JSON.stringify(config));
   return path;
 }

@@ -1,4 +1,5 @@
 import { type Command } from "../command";
+import { assessCommand } from "./assess";
 import { backup } from "./backup";
 import { doctor } from "./doctor";
 import { drill } from "./drill";
@@ -25,5 +26,6 @@ export const commands: readonly Command[] = [
   drill,
   status,
   doctor,
+  assessCommand,
   schema,
 ];

@@ -29,6 +29,7 @@ export const list: Command = {
       state: entry.state,
       lastProof: lastProofOf(records, entry.id),
       problems: entry.problems,
+      tampering: entry.tampering,
     }));
     const rows = recoveryPoints.map((point) => [
       point.at.replace(/\.\d+Z$/, "Z"),
@@ -37,7 +38,9 @@ export const list: Command = {
       bytesText(point.bytes),
       point.id,
     ]);
-    const problems = recoveryPoints.flatMap(({ id, problems }) => problems.map((problem) => `${id}: ${problem}`));
+    const problems = recoveryPoints.flatMap(({ id, problems, tampering }) =>
+      [...problems, ...tampering].map((problem) => `${id}: ${problem}`),
+    );
     const text =
       rows.length === 0
         ? "The store holds no recovery point."

@@ -20,7 +20,7 @@ export const verify: Command = {
     const problems = entry.manifest
       ? await verifyRecoveryPoint(context.store(), entry.manifest, { readParts: true, signal: context.signal })
       : entry.problems;
-    const all = [...new Set([...entry.problems, ...problems])];
+    const all = [...new Set([...entry.problems, ...entry.tampering, ...problems])];
     const verdict = all.length === 0 ? Verdict.Pass : Verdict.Fail;
     const text =
       all.length === 0

@@ -13,7 +13,7 @@ import {
   Verdict,
 } from "../../../recovery";
 import { type Progress } from "../progress";
-import { RecoveryPointState, readCatalog } from "../store/catalog";
+import { newestManifest } from "../store/manifest-reader";
 import { type ObjectStore } from "../store/object-store";
 import { runnerVersion } from "../version";
 import { type BackupEngine } from "./engine";
@@ -33,7 +33,7 @@ export async function takeBackup(request: {
   const { config, database, engine, store } = request;
   const startedAt = new Date();
   const id = recoveryPointId(database.name, startedAt, engine.method, randomBytes(4).toString("hex"));
-  const previous = await newestComplete(store, database.name, engine);
+  const previous = await newestManifest(store, database.name, ({ method }) => method === engine.method);
   const taken = await engine.take({ ...request, id, startedAt });
   const maxShrinkShare = database.backup?.maxShrinkShare ?? jobConfigDefaults.maxShrinkShare;
   const reasons = shrinkageReasons(taken, previous, maxShrinkShare);
@@ -52,6 +52,7 @@ export async function takeBackup(request: {
     runnerVersion,
     schedule: database.backup?.schedule,
     objectives: { rpoMinutes, rtoMinutes },
+    expiresAt: expiryOf(config, startedAt),
     tables: taken.tables,
     parts: taken.parts,
     verdict: reasons.length === 0 ? Verdict.Pass : Verdict.Inconclusive,
@@ -71,13 +72,9 @@ export function sealManifest(manifest: Omit<Manifest, "digest">): Manifest {
   return { ...manifest, digest: createHash("sha256").update(manifestDigestInput(manifest)).digest("hex") };
 }
 
-async function newestComplete(
-  store: ObjectStore,
-  database: string,
-  engine: BackupEngine,
-): Promise<Manifest | undefined> {
-  const catalog = await readCatalog(store, { database });
-  return catalog.find(
-    (entry) => entry.state === RecoveryPointState.Complete && entry.manifest?.method === engine.method,
-  )?.manifest;
+/** When the lifecycle lets the parts go: it counts days from their creation. */
+function expiryOf({ retention }: JobConfig, startedAt: Date): string | undefined {
+  if (!retention) return undefined;
+  const days = retention.hotDays + (retention.archiveDays ?? 0);
+  return new Date(startedAt.getTime() + days * 24 * 3600 * 1000).toISOString();
 }

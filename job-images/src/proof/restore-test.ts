@@ -67,10 +67,12 @@ export async function restoreTest(
   return result;
 }
 
-/** Every check of the copy itself passed; that it is old is what falling back to it costs. */
+/** Every check of the copy itself passed; that it is old is what falling back to it costs, and tampering is an alarm. */
 function isRestorable(checks: readonly EvidenceCheck[]): boolean {
   return (
-    combineVerdicts(checks.filter(({ name }) => name !== freshnessCheck).map(({ verdict }) => verdict)) === Verdict.Pass
+    combineVerdicts(
+      checks.filter(({ name }) => name !== freshnessCheck && name !== tamperingCheck).map(({ verdict }) => verdict),
+    ) === Verdict.Pass
   );
 }
 
@@ -118,7 +120,12 @@ async function testOne(request: RestoreTestRequest, entry: CatalogEntry, disaste
       target: server.access(manifest.source.databaseName === "postgres" ? "restored" : manifest.source.databaseName),
       scratch: scratchFolder(server),
     });
-    const checks = [...catalogChecks, ...proof.checks, checkFreshness(request, manifest.consistentAt, disasterAt)];
+    const checks = [
+      ...catalogChecks,
+      ...tamperingChecks(entry),
+      ...proof.checks,
+      checkFreshness(request, manifest.consistentAt, disasterAt),
+    ];
     const verdict = combineVerdicts(checks.map((check) => check.verdict));
     const measurement: Omit<Evidence, "formatVersion" | "id" | "runnerVersion" | "digest"> = {
       ...base,
@@ -146,6 +153,13 @@ function checksOfEntry(entry: CatalogEntry): EvidenceCheck[] {
       : passed("manifest", "readable, and unchanged since it was written"),
     ...(ofParts.length > 0 ? [failed("parts", ofParts.join("; "))] : []),
   ];
+}
+
+const tamperingCheck = "tampering";
+
+/** Somebody wrote over or deleted what a backup never does, even if older versions made up for it. */
+function tamperingChecks({ tampering }: CatalogEntry): EvidenceCheck[] {
+  return tampering.length > 0 ? [failed(tamperingCheck, tampering.join("; "))] : [];
 }
 
 const freshnessCheck = "freshness";

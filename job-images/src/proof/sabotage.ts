@@ -84,7 +84,7 @@ interface Honest {
   readonly globals: string;
   readonly facts: PostgresFacts;
   /** Dumps a copy of the database after this SQL was run on it. */
-  dumpAfter(sql: string, databaseName?: string): Promise<Buffer>;
+  readonly dumpAfter: (sql: string, databaseName?: string) => Promise<Buffer>;
 }
 
 const hour = 3_600_000;

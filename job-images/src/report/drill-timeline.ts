@@ -1,5 +1,5 @@
 import { type RestorationDrill } from "../procedures/restoration-drill";
-import { escapeXml } from "./drill-report";
+import { escapeXml } from "./escape-xml";
 import { secondsText } from "./terminal";
 
 const width = 960;

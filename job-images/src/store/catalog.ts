@@ -2,23 +2,35 @@ import { createHash } from "node:crypto";
 import {
   idOfManifestKey,
   type Manifest,
-  manifestDigestInput,
   type ManifestPart,
-  parseManifest,
   parseRecoveryPointId,
+  type StorageClass,
+  storageClassTerms,
   StorePrefix,
 } from "../../../recovery";
 import { mapConcurrently } from "./concurrently";
-import { ObjectNotFoundError, type ObjectStore, type StoredObject } from "./object-store";
+import { digestProblems, type ObjectReference, readManifest, type ReadManifest } from "./manifest-reader";
+import { ObjectNotFoundError, type ObjectStore, type StoredObject, type StoredVersion } from "./object-store";
 
 /**
  * What a recovery point is good for. Only `complete` ones count for the RPO.
  *
- * - `complete`: its manifest is valid and each of its parts was found in this store, in the size that it names.
+ * - `complete`: its manifest is valid and each of its parts was found in this store, in the version and size it names.
+ * - `replicating`: its manifest has come from another bucket, and parts are still on their way: replication keeps no
+ *   order.
  * - `broken`: its manifest cannot be read, or parts are missing or differ.
+ * - `expired`: parts are gone, and the retention in force when it was taken says that they may be.
+ * - `archived`: complete, but parts must be retrieved from an archive before they can be read.
  * - `orphaned`: parts without a manifest, of a backup that is still running or did not finish.
  */
-export const RecoveryPointState = { Complete: "complete", Broken: "broken", Orphaned: "orphaned" } as const;
+export const RecoveryPointState = {
+  Complete: "complete",
+  Replicating: "replicating",
+  Broken: "broken",
+  Expired: "expired",
+  Archived: "archived",
+  Orphaned: "orphaned",
+} as const;
 export type RecoveryPointState = (typeof RecoveryPointState)[keyof typeof RecoveryPointState];
 
 /** One recovery point as the store at hand has it. */
@@ -32,34 +44,64 @@ export interface CatalogEntry {
   /** Size of all parts: those that the manifest names, else those that were found. */
   readonly bytes: number;
   readonly state: RecoveryPointState;
-  /** Everything that is wrong with it. */
+  /** Why it is not complete. */
   readonly problems: readonly string[];
+  /**
+   * What somebody did to it that a backup never does: wrote over one of its objects, or deleted one. The versions that
+   * it consists of are still there, so it may be complete all the same.
+   */
+  readonly tampering: readonly string[];
   /** Absent when there is none or it cannot be read. */
   readonly manifest?: Manifest;
+  /** The object that the manifest was read from. */
+  readonly manifestObject?: ObjectReference;
+  /** Longest wait until an archived one can be read, in minutes, and whether somebody has asked for it already. */
+  readonly retrieval?: { readonly minutes: number; readonly underWay: boolean };
 }
 
-/** A manifest that is larger is hostile: 100,000 tables take about 10 MB. */
-const largestManifestBytes = 64 * 1024 * 1024;
+/** How to read a catalog. */
+export interface CatalogOptions {
+  /** The database's name in the job configuration. @default all */
+  readonly database?: string;
+  /** @default now */
+  readonly now?: Date;
+  /** How long after a backup its parts may still be on their way to a replica bucket. @default 1440 */
+  readonly replicationAllowanceMinutes?: number;
+}
 
 const readsAtOnce = 16;
 
 /**
  * Everything that the store knows of recovery points, newest first. A manifest that cannot be read is an entry with a
  * problem, never an error; only a store that cannot be read at all rejects.
+ *
+ * Each object is written once. Where the store keeps versions, the first version of a manifest is the recovery point's,
+ * and whatever came over it is tampering.
  */
-export async function readCatalog(
-  store: ObjectStore,
-  options: { readonly database?: string } = {},
-): Promise<CatalogEntry[]> {
+export async function readCatalog(store: ObjectStore, options: CatalogOptions = {}): Promise<CatalogEntry[]> {
   const folder = options.database === undefined ? "" : `${options.database}/`;
-  const parts = new Map<string, StoredObject>();
-  for await (const part of store.list(StorePrefix.Parts + folder)) parts.set(part.key, part);
-  const manifests: StoredObject[] = [];
-  for await (const manifest of store.list(StorePrefix.Catalog + folder)) manifests.push(manifest);
+  const parts = await versionsByKey(store, StorePrefix.Parts + folder);
+  const manifests = await versionsByKey(store, StorePrefix.Catalog + folder);
+  const reader = { store, parts, options };
+  const written = [...manifests.values()].filter((versions) => versions.some(({ deleted }) => !deleted));
+  const entries = await mapConcurrently(written, readsAtOnce, (versions) => entryOf(reader, versions));
+  return [...entries, ...orphans(parts, manifests)].sort(newestFirst);
+}
 
-  const entries = await mapConcurrently(manifests, readsAtOnce, (object) => entryOf(store, object, parts));
-  const known = new Set(entries.map((entry) => entry.id));
-  return [...entries, ...orphans(parts.values(), known)].sort(newestFirst);
+interface CatalogReader {
+  readonly store: ObjectStore;
+  readonly parts: ReadonlyMap<string, readonly StoredVersion[]>;
+  readonly options: CatalogOptions;
+}
+
+async function versionsByKey(store: ObjectStore, prefix: string): Promise<Map<string, StoredVersion[]>> {
+  const byKey = new Map<string, StoredVersion[]>();
+  for await (const version of store.versions(prefix)) {
+    const versions = byKey.get(version.key);
+    if (versions) versions.push(version);
+    else byKey.set(version.key, [version]);
+  }
+  return byKey;
 }
 
 /** By the time that they were taken at, then by id, so that the order is the same on every run. */
@@ -67,80 +109,138 @@ function newestFirst(a: CatalogEntry, b: CatalogEntry): number {
   return a.at === b.at ? (a.id < b.id ? 1 : -1) : a.at < b.at ? 1 : -1;
 }
 
-async function entryOf(
-  store: ObjectStore,
-  object: StoredObject,
-  parts: ReadonlyMap<string, StoredObject>,
-): Promise<CatalogEntry> {
-  const id = idOfManifestKey(object.key);
+async function entryOf(reader: CatalogReader, versions: readonly StoredVersion[]): Promise<CatalogEntry> {
+  const object = versions.filter(({ deleted }) => !deleted).at(-1)!;
+  const { key } = object;
+  const id = idOfManifestKey(key);
   const parsedId = id === undefined ? undefined : parseRecoveryPointId(id);
   const facts = {
-    id: id ?? object.key,
+    id: id ?? key,
     database: parsedId?.database ?? "",
     at: (parsedId?.startedAt ?? object.lastModified).toISOString(),
     bytes: 0,
     state: RecoveryPointState.Broken,
+    tampering: coveredBy(object, versions).map((how) => `manifest: ${how}`),
   };
-  if (id === undefined) return { ...facts, problems: [`${object.key} is not the key of a manifest`] };
-  const read = await readManifest(store, object);
-  if (!read.manifest) return { ...facts, problems: read.problems };
+  if (id === undefined) return { ...facts, problems: [`${key} is not the key of a manifest`] };
+  const read = await readManifest(reader.store, object);
+  if (!read.manifest) return { ...facts, problems: read.problems, manifestObject: read.reference };
   const { manifest } = read;
-  const problems = [...read.problems, ...manifest.parts.flatMap((part) => problemOfPart(part, parts.get(part.key)))];
+  const parts = manifest.parts.map((part) => lookAt(part, reader.parts.get(part.key) ?? []));
   return {
     ...facts,
     at: manifest.consistentAt,
     bytes: manifest.parts.reduce((sum, part) => sum + part.bytes, 0),
-    state: problems.length === 0 ? RecoveryPointState.Complete : RecoveryPointState.Broken,
-    problems,
+    tampering: [...facts.tampering, ...parts.flatMap((part) => part.tampering)],
     manifest,
+    manifestObject: read.reference,
+    ...(await stateOf(reader, read, manifest, parts)),
   };
 }
 
-async function readManifest(
-  store: ObjectStore,
-  object: StoredObject,
-): Promise<{ readonly manifest?: Manifest; readonly problems: readonly string[] }> {
-  if (object.bytes > largestManifestBytes) {
-    return { problems: [`manifest: ${object.bytes} bytes, more than the ${largestManifestBytes} that one may have`] };
+/** One part of a manifest, compared with what the store has. */
+interface SeenPart {
+  readonly problem?: string;
+  /** The problem is that it is not there. */
+  readonly missing: boolean;
+  /** Somebody deleted it, and where versions are kept that took nothing away. */
+  readonly hidden: boolean;
+  readonly tampering: readonly string[];
+  readonly retrieval?: { readonly minutes: number; readonly underWay: boolean };
+}
+
+function lookAt(part: ManifestPart, versions: readonly StoredVersion[]): SeenPart {
+  const latest = versions[0];
+  const wanted = versions.find(
+    ({ deleted, versionId, latest }) =>
+      !deleted && (part.versionId === undefined || versionId === undefined ? latest : versionId === part.versionId),
+  );
+  if (!wanted) {
+    const gone = part.versionId === undefined ? "is missing" : `version ${part.versionId} is missing`;
+    const instead = latest && !latest.deleted ? `; ${nameOf(latest)} is there in its place` : "";
+    return { problem: `${part.key}: ${gone}${instead}`, missing: true, hidden: false, tampering: [] };
   }
-  let text: string;
-  try {
-    text = await readText(store, object.key);
-  } catch (error) {
-    return { problems: [`manifest: cannot be read: ${(error as Error).message}`] };
+  return {
+    problem: sizeProblem(part, wanted),
+    missing: false,
+    hidden: latest!.deleted,
+    tampering: coveredBy(wanted, versions).map((how) => `${part.key}: ${how}`),
+    retrieval: retrievalOf(wanted),
+  };
+}
+
+/** What lies over a version: nothing, when all is well. */
+function coveredBy(wanted: StoredVersion, versions: readonly StoredVersion[]): string[] {
+  return versions
+    .slice(0, versions.indexOf(wanted))
+    .map((over) =>
+      over.deleted
+        ? `was deleted at ${over.lastModified.toISOString()}; ${nameOf(wanted)} is still there`
+        : `was written over at ${over.lastModified.toISOString()} by ${nameOf(over)}; ${nameOf(wanted)} is still there`,
+    );
+}
+
+const nameOf = ({ versionId }: StoredVersion): string => `version ${versionId ?? "null"}`;
+
+function sizeProblem(part: ManifestPart, found: StoredObject): string | undefined {
+  if (found.bytes === part.bytes) return undefined;
+  return `${part.key}: has ${found.bytes} bytes, the manifest says ${part.bytes}`;
+}
+
+function retrievalOf({ storageClass, retrieval }: StoredVersion): SeenPart["retrieval"] {
+  const minutes = storageClassTerms[storageClass as StorageClass]?.retrievalMinutes ?? 0;
+  return minutes === 0 || retrieval === "done" ? undefined : { minutes, underWay: retrieval === "under-way" };
+}
+
+async function stateOf(
+  { store, options }: CatalogReader,
+  read: ReadManifest,
+  manifest: Manifest,
+  parts: readonly SeenPart[],
+): Promise<Pick<CatalogEntry, "state" | "problems" | "retrieval">> {
+  const now = options.now ?? new Date();
+  const problems = [...read.problems, ...parts.flatMap(({ problem }) => problem ?? [])];
+  const broken = { state: RecoveryPointState.Broken, problems };
+  if (problems.length > parts.filter(({ missing }) => missing).length) return broken;
+  const isGoing = parts.some(({ missing, hidden }) => missing || hidden);
+  if (isGoing && manifest.expiresAt !== undefined && new Date(manifest.expiresAt) <= now) {
+    return { state: RecoveryPointState.Expired, problems: [`its retention ended at ${manifest.expiresAt}`] };
   }
-  const { manifest, problems } = parseManifest(text);
-  if (!manifest) return { problems: problems.map((problem) => `manifest: ${problem}`) };
-  if (manifest.id !== idOfManifestKey(object.key)) {
-    return { manifest, problems: [`manifest: of ${manifest.id}, but filed under ${object.key}`] };
+  if (problems.length > 0) {
+    const allowance = options.replicationAllowanceMinutes ?? 24 * 60;
+    const ageMinutes = (now.getTime() - new Date(manifest.finishedAt).getTime()) / 60_000;
+    if ((await store.head(read.reference!.key, read.reference))?.replication !== "replica") return broken;
+    if (ageMinutes <= allowance) return { state: RecoveryPointState.Replicating, problems };
+    const late = `replication did not bring it all in the ${allowance} minutes that it may take`;
+    return { state: RecoveryPointState.Broken, problems: [...problems, late] };
   }
-  return { manifest, problems: digestProblems(manifest) };
+  const retrievals = parts.flatMap(({ retrieval }) => retrieval ?? []);
+  if (retrievals.length === 0) return { state: RecoveryPointState.Complete, problems };
+  const retrieval = {
+    minutes: Math.max(...retrievals.map(({ minutes }) => minutes)),
+    underWay: retrievals.every(({ underWay }) => underWay),
+  };
+  const asked = retrieval.underWay ? "its retrieval is under way" : "it must be retrieved (aws s3api restore-object)";
+  return {
+    state: RecoveryPointState.Archived,
+    problems: [`it lies in an archive: ${asked}, which takes up to ${retrieval.minutes} minutes`],
+    retrieval,
+  };
 }
 
-function digestProblems(manifest: Manifest): string[] {
-  const digest = createHash("sha256").update(manifestDigestInput(manifest)).digest("hex");
-  if (digest === manifest.digest) return [];
-  return [`manifest: was changed after it was written: its digest is ${digest}, and it says ${manifest.digest}`];
-}
-
-async function readText(store: ObjectStore, key: string): Promise<string> {
-  const decoder = new TextDecoder("utf-8", { fatal: true });
-  let text = "";
-  for await (const chunk of await store.get(key)) text += decoder.decode(chunk as Buffer, { stream: true });
-  return text + decoder.decode();
-}
-
-function problemOfPart(part: ManifestPart, found: StoredObject | undefined): string[] {
-  if (!found) return [`${part.key}: is missing`];
-  if (found.bytes !== part.bytes) return [`${part.key}: has ${found.bytes} bytes, the manifest says ${part.bytes}`];
-  return [];
-}
-
-function orphans(parts: Iterable<StoredObject>, known: ReadonlySet<string>): CatalogEntry[] {
-  const byId = new Map<string, StoredObject[]>();
-  for (const part of parts) {
-    const id = part.key.split("/")[2] ?? part.key;
-    if (!known.has(id)) byId.set(id, [...(byId.get(id) ?? []), part]);
+function orphans(
+  parts: ReadonlyMap<string, readonly StoredVersion[]>,
+  manifests: ReadonlyMap<string, readonly StoredVersion[]>,
+): CatalogEntry[] {
+  const written = new Set<string>();
+  const deleted = new Set<string>();
+  for (const [key, versions] of manifests) {
+    (versions.some((version) => !version.deleted) ? written : deleted).add(idOfManifestKey(key) ?? key);
+  }
+  const byId = new Map<string, StoredVersion[]>();
+  for (const [key, [latest]] of parts) {
+    const id = key.split("/")[2] ?? key;
+    if (!latest!.deleted && !written.has(id)) byId.set(id, [...(byId.get(id) ?? []), latest!]);
   }
   return [...byId].map(([id, objects]) => {
     const parsed = parseRecoveryPointId(id);
@@ -151,13 +251,14 @@ function orphans(parts: Iterable<StoredObject>, known: ReadonlySet<string>): Cat
       bytes: objects.reduce((sum, object) => sum + object.bytes, 0),
       state: RecoveryPointState.Orphaned,
       problems: ["there is no manifest: the backup is still running, or it did not finish"],
+      tampering: deleted.has(id) ? ["manifest: was deleted, and no version of it is left"] : [],
     };
   });
 }
 
 /**
  * Checks a recovery point against its manifest without restoring it: the manifest's own digest, and that each part is
- * there in the size that it names.
+ * there in the version and size that it names.
  *
  * @param options.readParts also read every part and compare its SHA-256
  * @returns everything that is wrong; nothing when the recovery point is what its manifest says
@@ -169,9 +270,11 @@ export async function verifyRecoveryPoint(
 ): Promise<string[]> {
   const problems = digestProblems(manifest);
   for (const part of manifest.parts) {
-    const found = problemOfPart(part, await store.head(part.key, { versionId: part.versionId }));
-    if (found.length === 0 && options.readParts) found.push(...(await contentProblems(store, part, options.signal)));
-    problems.push(...found);
+    const found = await store.head(part.key, { versionId: part.versionId });
+    const wrong = found ? sizeProblem(part, found) : `${part.key}: is missing`;
+    if (wrong !== undefined) problems.push(wrong);
+    else if (options.readParts) problems.push(...(await contentProblems(store, part, options.signal)));
+    if (found?.replication === "failed") problems.push(`${part.key}: its replication to the other bucket has failed`);
   }
   return problems;
 }

@@ -15,6 +15,7 @@ import {
   type PutResult,
   StoreError,
   type StoredObject,
+  type StoredVersion,
 } from "./object-store";
 
 /** Where objects grow until they are whole; on the store's own file system, so that a rename can publish them. */
@@ -121,6 +122,10 @@ export class DirectoryStore implements ObjectStore {
     checkObjectPrefix(prefix);
     const folder = prefix.slice(0, prefix.lastIndexOf("/") + 1);
     yield* this.walk(folder, prefix);
+  }
+
+  async *versions(prefix: string): AsyncIterable<StoredVersion> {
+    for await (const object of this.list(prefix)) yield { ...object, latest: true, deleted: false };
   }
 
   /** Objects come in the order of their keys, because a directory sorts by its name with the slash that follows it. */

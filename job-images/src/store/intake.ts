@@ -9,6 +9,7 @@ export class Intake implements AsyncIterable<Buffer> {
   private readonly hash = createHash("sha256");
   private readonly body: Readable | readonly Buffer[];
   private passed = 0;
+  private reason?: Error;
 
   constructor(
     body: Readable | Buffer,
@@ -27,12 +28,14 @@ export class Intake implements AsyncIterable<Buffer> {
   }
 
   async *[Symbol.asyncIterator](): AsyncIterator<Buffer> {
+    this.throwIfClosed();
     for await (const chunk of this.body as AsyncIterable<Buffer | string>) {
       const buffer = typeof chunk === "string" ? Buffer.from(chunk) : chunk;
       this.hash.update(buffer);
       this.passed += buffer.length;
       yield buffer;
     }
+    this.throwIfClosed();
     this.signal?.throwIfAborted();
   }
 
@@ -41,8 +44,14 @@ export class Intake implements AsyncIterable<Buffer> {
     return this.hash.digest("hex");
   }
 
-  /** Lets go of the body, read to its end or not. */
-  close(): void {
-    if (!Array.isArray(this.body)) (this.body as Readable).destroy();
+  /** Lets go of the body, read to its end or not; with an error, reading it further ends in that error. */
+  close(error?: Error): void {
+    this.reason ??= error;
+    if (!Array.isArray(this.body)) (this.body as Readable).destroy(error);
+  }
+
+  /** @throws the error that it was closed with */
+  throwIfClosed(): void {
+    if (this.reason) throw this.reason;
   }
 }

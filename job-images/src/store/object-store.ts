@@ -8,6 +8,18 @@ export interface StoredObject {
   readonly versionId?: string;
   /** The store's own name for where the object lies, where it has one, for instance `GLACIER`. */
   readonly storageClass?: string;
+  /** Where the object stands in a replication between buckets; only `head` tells. */
+  readonly replication?: "pending" | "completed" | "failed" | "replica";
+}
+
+/** One version of an object, or the mark that it was deleted. */
+export interface StoredVersion extends StoredObject {
+  /** The one that a reader gets who asks for none. */
+  readonly latest: boolean;
+  /** A delete marker: it has no bytes, and hides the versions before it. */
+  readonly deleted: boolean;
+  /** Set for an object in an archive that is being retrieved, or was and can be read for a while. */
+  readonly retrieval?: "under-way" | "done";
 }
 
 /** What was stored: counted and hashed on the way in, from the bytes themselves. */
@@ -50,6 +62,11 @@ export interface ObjectStore {
   head(key: string, options?: Pick<GetOptions, "versionId">): Promise<StoredObject | undefined>;
   /** Every object under a prefix, newest versions only, in the order of their keys. */
   list(prefix: string): AsyncIterable<StoredObject>;
+  /**
+   * Every version of every object under a prefix, in the order of their keys and newest first for each; a store without
+   * versions has one of each.
+   */
+  versions(prefix: string): AsyncIterable<StoredVersion>;
   /** Ends connections. */
   close(): void;
 }

@@ -1,6 +1,7 @@
 import { parseStoreUrl } from "../../../recovery";
 import { DirectoryStore } from "./directory-store";
 import { type ObjectStore } from "./object-store";
+import { S3Store } from "./s3-store";
 
 /**
  * Opens the store that a URL names; nothing is contacted yet.
@@ -14,6 +15,6 @@ export function openStore(url: string): ObjectStore {
     case "directory":
       return new DirectoryStore(location.path);
     case "s3":
-      throw new Error("s3 stores are not there yet");
+      return new S3Store(location);
   }
 }

@@ -61,7 +61,6 @@ describe("sabotaged recovery points", () => {
         onCopy: async (copy) => void guide.set(copy.name, await guideCatches(copy)),
       });
 
-      // eslint-disable-next-line no-console
       console.log(sabotageTable(results).replace(/^/gm, "      "));
       const sabotaged = results.filter(({ expected }) => expected !== "pass");
       const byGuide = sabotaged.filter(({ name }) => guide.get(name)).map(({ name }) => name);

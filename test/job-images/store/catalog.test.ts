@@ -1,10 +1,14 @@
 import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
 import { mkdtemp, rm, truncate, unlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { readCatalog, verifyRecoveryPoint } from "../../../job-images/src/store/catalog";
+import { type ObjectStore, type StoredObject, type StoredVersion } from "../../../job-images/src/store/object-store";
+import { replicationProblems } from "../../../job-images/src/store/replication";
 import { DirectoryStore } from "../../../job-images/src/store/directory-store";
 import { type Manifest, manifestKey, partKey } from "../../../recovery";
+import { DelegatingStore } from "../../support/delegating-store";
 import { sealManifest, writeRecoveryPoint } from "../../support/recovery-point";
 
 describe("catalog", () => {
@@ -54,7 +58,13 @@ describe("catalog", () => {
       bytes: 5300,
       state: "complete",
       problems: [],
+      tampering: [],
       manifest: b1,
+      manifestObject: {
+        key: manifestKey("b", b1.id),
+        versionId: undefined,
+        sha256: createHash("sha256").update(JSON.stringify(b1)).digest("hex"),
+      },
     });
   });
 
@@ -145,4 +155,92 @@ describe("catalog", () => {
       ],
     );
   });
+
+  /** A bucket that replication fills. */
+  class Replica extends DelegatingStore {
+    override async head(key: string): Promise<StoredObject | undefined> {
+      const object = await super.head(key);
+      return object && { ...object, replication: "replica" };
+    }
+  }
+
+  it("tells parts that are on their way to a replica from parts that are missing, for as long as they may be", async () => {
+    const manifest = await writeRecoveryPoint(store);
+    await unlink(join(root, manifest.parts[0]!.key));
+    const finished = new Date(manifest.finishedAt).getTime();
+    const stateAfter = async (read: ObjectStore, minutes: number) =>
+      (await readCatalog(read, { now: new Date(finished + minutes * 60_000), replicationAllowanceMinutes: 15 }))[0]!;
+    assert.equal((await stateAfter(store, 1)).state, "broken");
+    assert.equal((await stateAfter(new Replica(store), 1)).state, "replicating");
+    const late = await stateAfter(new Replica(store), 16);
+    assert.equal(late.state, "broken");
+    assert.match(late.problems.join(), /is missing.*did not bring it all in the 15 minutes/);
+    await store.put(manifest.parts[0]!.key, Buffer.alloc(5000));
+    assert.equal((await stateAfter(new Replica(store), 1)).state, "complete");
+  });
+
+  it("names what replication has not brought in its time", async () => {
+    const replicaRoot = join(root, "replica");
+    const replica = new DirectoryStore(replicaRoot);
+    const [lost, partial, brought, fresh] = await Promise.all(
+      [9, 10, 11, 12].map((hour) => writeRecoveryPoint(store, { at: new Date(Date.UTC(2026, 10, 23, hour)) })),
+    );
+    for (const { parts, database, id } of [partial!, brought!]) {
+      const keys = [...parts.map(({ key }) => key), manifestKey(database, id)];
+      for (const key of keys) await replica.put(key, await store.get(key));
+    }
+    await unlink(join(replicaRoot, partial!.parts[0]!.key));
+    const now = new Date(Date.UTC(2026, 10, 23, 12, 10));
+    const problems = replicationProblems(await readCatalog(store), await readCatalog(replica), {
+      now,
+      allowanceMinutes: 15,
+    });
+    assert.deepEqual(problems.map(({ id }) => id).sort(), [lost!.id, partial!.id].sort());
+    assert.match(problems.find(({ id }) => id === lost!.id)!.problem, /^189 minutes .* is not there at all/);
+    assert.match(
+      problems.find(({ id }) => id === partial!.id)!.problem,
+      /is broken there: .*dump\.pgc\.zst: is missing/,
+    );
+    assert.ok(!problems.some(({ id }) => id === fresh!.id));
+  });
+
+  it("tells expired from destroyed by the retention that the manifest names", async () => {
+    const kept = await writeRecoveryPoint(store, {
+      edit: (manifest) => ({ ...manifest, expiresAt: "2027-01-01T00:00:00.000Z" }),
+    });
+    await unlink(join(root, kept.parts[0]!.key));
+    const stateAt = async (now: string) => (await readCatalog(store, { now: new Date(now) }))[0]!;
+    assert.equal((await stateAt("2026-12-31T00:00:00Z")).state, "broken");
+    const expired = await stateAt("2027-01-01T00:00:00Z");
+    assert.equal(expired.state, "expired");
+    assert.match(expired.problems.join(), /retention ended at 2027-01-01/);
+  });
+
+  for (const { storageClass, retrieval, state, minutes } of [
+    { storageClass: "STANDARD", state: "complete" },
+    { storageClass: "GLACIER_IR", state: "complete" },
+    { storageClass: "SOMETHING_ELSE", state: "complete" },
+    { storageClass: "GLACIER", state: "archived", minutes: 300 },
+    { storageClass: "GLACIER", retrieval: "under-way", state: "archived", minutes: 300 },
+    { storageClass: "GLACIER", retrieval: "done", state: "complete" },
+    { storageClass: "DEEP_ARCHIVE", state: "archived", minutes: 720 },
+  ] as const) {
+    it(`[guide 16] parts in ${storageClass}${retrieval ? `, retrieval ${retrieval},` : ""} make it ${state}`, async () => {
+      await writeRecoveryPoint(store);
+      class Archive extends DelegatingStore {
+        override async *versions(prefix: string): AsyncIterable<StoredVersion> {
+          for await (const version of super.versions(prefix)) {
+            yield version.key.includes("dump") && prefix === "parts/"
+              ? { ...version, storageClass, retrieval }
+              : version;
+          }
+        }
+      }
+      const [entry] = await readCatalog(new Archive(store));
+      assert.equal(entry!.state, state);
+      const underWay = retrieval === "under-way";
+      assert.deepEqual(entry!.retrieval, minutes === undefined ? undefined : { minutes, underWay });
+      if (minutes) assert.match(entry!.problems.join(), new RegExp(`takes up to ${minutes} minutes`));
+    });
+  }
 });

@@ -8,6 +8,7 @@ import { Readable } from "node:stream";
 import { DirectoryStore } from "../../../job-images/src/store/directory-store";
 import { StoreError } from "../../../job-images/src/store/object-store";
 import { openStore } from "../../../job-images/src/store/open-store";
+import { skip } from "../../support/skip";
 import { storeContract } from "./contract";
 
 async function filesOf(folder: string): Promise<string[]> {
@@ -109,8 +110,7 @@ describe("directory store", () => {
 
   it("says who may not write, when the directory belongs to somebody else", async function () {
     if (process.getuid?.() !== 0) {
-      (this.test as { skipReason?: string }).skipReason = "needs root to run a writer as another user";
-      this.skip();
+      skip(this, "needs root to run a writer as another user");
     }
     await mkdir(root, { mode: 0o755 });
     process.seteuid!(65534);
@@ -129,8 +129,7 @@ describe("directory store", () => {
     await mkdir(root);
     const mounted = spawnSync("mount", ["-t", "tmpfs", "-o", "size=1m", "tmpfs", root], { encoding: "utf8" });
     if (mounted.status !== 0) {
-      (this.test as { skipReason?: string }).skipReason = "needs to mount a small file system, which takes root";
-      this.skip();
+      skip(this, "needs to mount a small file system, which takes root");
     }
     try {
       const store = new DirectoryStore(root);

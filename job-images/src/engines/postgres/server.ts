@@ -120,7 +120,7 @@ export class LocalServer {
   async start(): Promise<void> {
     const log = openSync(join(this.directory, "log"), "a");
     const [program, ...args] = [...this.launcher(), this.tools.program("postgres"), "-D", this.dataDirectory];
-    const child = spawn(program!, args, {
+    const child = spawn(program, args, {
       cwd: this.directory,
       stdio: ["ignore", log, log],
       env: { PATH: process.env.PATH, LC_ALL: "C.UTF-8" },

@@ -70,7 +70,7 @@ function connectionProblem(access: PostgresAccess, error: unknown): string {
   const message = error instanceof Error ? error.message || (error as NodeJS.ErrnoException).code || "" : String(error);
   const code = (error as { code?: string }).code;
   if (error instanceof DatabaseError || /^[0-9A-Z]{5}$/.test(code ?? "")) {
-    switch (code) {
+    switch (code ?? "") {
       case "28P01":
       case "28000":
         return `${where} refuses ${user}: ${message}. Check the password that passwordFile or passwordEnv names, and pg_hba.conf.`;

@@ -1,0 +1,134 @@
+import assert from "node:assert/strict";
+import fc from "fast-check";
+import { jobConfigJsonSchema, parseJobConfig, parsePostgresUrl, parseStoreUrl } from "../../recovery";
+
+const least = {
+  store: "file:///var/backups",
+  databases: [{ name: "architect", engine: "postgres", url: "postgresql://backup@db.internal:5432/architect" }],
+};
+const problemsOf = (config: unknown): string => (parseJobConfig(JSON.stringify(config)).problems ?? []).join("\n");
+const withDatabase = (more: Record<string, unknown>): unknown => ({
+  ...least,
+  databases: [{ ...least.databases[0], ...more }],
+});
+
+describe("job configuration", () => {
+  it("takes the least that works", () => assert.deepEqual(parseJobConfig(JSON.stringify(least)).config, least));
+
+  const refused: readonly [string, unknown, RegExp][] = [
+    ["no database", { ...least, databases: [] }, /at least one database/],
+    ["a name twice", { ...least, databases: [least.databases[0], least.databases[0]] }, /used twice/],
+    ["a misspelt field", { ...least, database: [] }, /database/],
+    ["a password in the URL", withDatabase({ url: "postgresql://me:pw@h/d" }), /must not hold a password/],
+    [
+      "a password among the parameters",
+      withDatabase({ url: "postgresql://h/d?password=x" }),
+      /must not hold a password/,
+    ],
+    ["two sources of one password", withDatabase({ passwordFile: "/a", passwordEnv: "B" }), /name one of them/],
+    ["sqlite without a path", { ...least, databases: [{ name: "a", engine: "sqlite" }] }, /path: is missing/],
+    [
+      "sqlite with a URL",
+      { ...least, databases: [{ name: "a", engine: "sqlite", path: "/a", url: "postgresql://h/d" }] },
+      /does not belong/,
+    ],
+    ["postgres with a path", withDatabase({ path: "/a" }), /does not belong/],
+    ["a schedule that Kubernetes refuses", withDatabase({ backup: { schedule: "0 0 L * *" } }), /backup\.schedule/],
+    ["a schedule in no time zone", withDatabase({ backup: { schedule: "0 0 * * *", timeZone: "Mars/Base" } }), /Mars/],
+    ["objectives that cannot be", { ...least, objectives: { rtoMinutes: 0 } }, /objectives.*rtoMinutes/],
+  ];
+  for (const [what, config, expected] of refused) {
+    it(`refuses ${what}`, () => assert.match(problemsOf(config), expected));
+  }
+
+  it("never throws, whatever the text is", () => {
+    fc.assert(fc.property(fc.oneof(fc.string(), fc.json()), (text) => void parseJobConfig(text)));
+  });
+
+  it("has a JSON Schema with every field", () => {
+    const text = JSON.stringify(jobConfigJsonSchema());
+    for (const field of [
+      "store",
+      "databases",
+      "passwordFile",
+      "maxShrinkShare",
+      "objectives",
+      "rtoMinutes",
+      "orphans",
+    ]) {
+      assert.ok(text.includes(`"${field}"`), field);
+    }
+  });
+});
+
+describe("store URLs", () => {
+  it("name a directory or a bucket", () => {
+    assert.deepEqual(parseStoreUrl("file:///var/back%20ups").location, { kind: "directory", path: "/var/back ups" });
+    assert.deepEqual(
+      parseStoreUrl(
+        "s3://my-bucket/a/b/?region=eu-west-1&endpoint=http://127.0.0.1:9000&expectedBucketOwner=123456789012",
+      ).location,
+      {
+        kind: "s3",
+        bucket: "my-bucket",
+        prefix: "a/b",
+        region: "eu-west-1",
+        endpoint: "http://127.0.0.1:9000",
+        pathStyle: true,
+        expectedBucketOwner: "123456789012",
+        kmsKeyId: undefined,
+      },
+    );
+  });
+  for (const wrong of [
+    "",
+    "/var/backups",
+    "file://var/backups",
+    "file:///",
+    "s3://",
+    "s3://UPPER",
+    "s3://b?regoin=x",
+    "s3://b?endpoint=host",
+    "s3://b?expectedBucketOwner=1",
+    "s3://key:secret@bucket",
+    "https://bucket",
+  ]) {
+    it(`refuse ${JSON.stringify(wrong)}`, () => assert.notDeepEqual(parseStoreUrl(wrong).problems, []));
+  }
+});
+
+describe("PostgreSQL URLs", () => {
+  it("name any database by its exact name", () => {
+    fc.assert(
+      fc.property(
+        fc.string({ unit: "grapheme", minLength: 1 }).filter((name) => !name.includes("\0")),
+        (name) => {
+          assert.equal(
+            parsePostgresUrl(`postgresql://me@host:5433/${encodeURIComponent(name)}`).location?.databaseName,
+            name,
+          );
+        },
+      ),
+    );
+  });
+  it("name a socket by its directory", () => {
+    const { location } = parsePostgresUrl("postgresql://me@/db?host=/run/postgresql&port=5433");
+    assert.deepEqual([location?.host, location?.port, location?.user], ["/run/postgresql", 5433, "me"]);
+  });
+  it("keep an IPv6 address without its brackets", () => {
+    assert.equal(parsePostgresUrl("postgresql://me@[::1]:5432/db").location?.host, "::1");
+  });
+  for (const wrong of [
+    "",
+    "db",
+    "mysql://h/d",
+    "postgresql://h",
+    "postgresql://h/",
+    "postgresql://h/d?sslmode=maybe",
+    "postgresql://h/d?application=x",
+    "postgresql://h/%zz",
+    "postgresql://a,b/d",
+  ]) {
+    it(`refuse ${JSON.stringify(wrong)}`, () => assert.notDeepEqual(parsePostgresUrl(wrong).problems, []));
+  }
+});
