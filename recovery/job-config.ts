@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { ProofLevel } from "./evidence";
+import { SigningKeyKind } from "./identity";
 import { Engine } from "./manifest";
 import { objectiveProblems, objectivesFrom, type ObjectivesOverrides, objectivesOverridesSchema } from "./objectives";
 import { parsePostgresUrl } from "./postgres-url";
@@ -86,6 +87,19 @@ export interface DatabaseConfig {
   readonly canary?: CanarySettings;
 }
 
+/**
+ * The key that vouches for evidence. One that no backup writer can use: whoever steals the writer's identity could else
+ * vouch for what it wrote itself. Exactly one of the two.
+ */
+export interface SignatureSettings {
+  /** PEM file of an Ed25519 key: a private one signs and checks, a public one checks (`openssl genpkey -algorithm ed25519`). */
+  readonly keyFile?: string;
+  /** ARN of a KMS key. */
+  readonly kmsKeyArn?: string;
+  /** @default "asymmetric" */
+  readonly kmsKeyKind?: SigningKeyKind;
+}
+
 /** How many days parts are kept, counted from their creation. */
 export interface RetentionSettings {
   readonly hotDays: number;
@@ -107,6 +121,8 @@ export interface JobConfig {
    * delete nothing. @default parts are never expected to go
    */
   readonly retention?: RetentionSettings;
+  /** @default evidence is not signed, and nobody vouches for any recovery point */
+  readonly signature?: SignatureSettings;
 }
 
 /** The defaults of everything optional, in one place: the program, the docs and the schema all read them here. */
@@ -229,6 +245,23 @@ const configSchema = z.strictObject({
   environment: z.string().min(1).optional(),
   retention: z
     .strictObject({ hotDays: z.number().int().min(1), archiveDays: z.number().int().min(0).optional() })
+    .optional(),
+  signature: z
+    .strictObject({
+      keyFile: z.string().min(1).optional(),
+      kmsKeyArn: z
+        .string()
+        .regex(/^arn:[a-z-]+:kms:[a-z0-9-]+:\d{12}:(key|alias)\/.+$/, "must be the ARN of a KMS key")
+        .optional(),
+      kmsKeyKind: z.enum(SigningKeyKind).optional(),
+    })
+    .check((context) => {
+      const { keyFile, kmsKeyArn, kmsKeyKind } = context.value;
+      const refuse = (message: string): void =>
+        void context.issues.push({ code: "custom", input: context.value, message });
+      if ((keyFile === undefined) === (kmsKeyArn === undefined)) refuse("must name either keyFile or kmsKeyArn");
+      if (kmsKeyKind !== undefined && kmsKeyArn === undefined) refuse("kmsKeyKind is of no use without kmsKeyArn");
+    })
     .optional(),
   objectives: objectivesOverridesSchema
     .check((context) => {

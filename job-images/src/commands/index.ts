@@ -1,7 +1,9 @@
 import { type Command } from "../command";
+import { assessCommand } from "./assess";
 import { backup } from "./backup";
 import { doctor } from "./doctor";
 import { drill } from "./drill";
+import { evidence } from "./evidence";
 import { heartbeat } from "./heartbeat";
 import { list } from "./list";
 import { prepare } from "./prepare";
@@ -24,6 +26,8 @@ export const commands: readonly Command[] = [
   prove,
   drill,
   status,
+  evidence,
   doctor,
+  assessCommand,
   schema,
 ];
