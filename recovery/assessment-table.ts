@@ -1,5 +1,5 @@
 import { type Outcome } from "./assess";
-import { type Term, TermName, totalMinutes } from "./derivation";
+import { knownMinutes, type Term, TermName, totalMinutes } from "./derivation";
 import { type EvidencePhase } from "./evidence";
 import { defaultEvidenceRules } from "./measured-runs";
 import { defaultResponseTimes } from "./objectives";
@@ -90,7 +90,7 @@ function termLines(label: string, terms: readonly Term[]): string[] {
   const total = totalMinutes(terms);
   const names = Math.max(...terms.map(({ name }) => name.length));
   return [
-    `  ${label} ${total === null ? "unknown" : minutesText(total)} =`,
+    `  ${label} ${total === null ? `at least ${minutesText(knownMinutes(terms))}` : minutesText(total)} =`,
     ...terms.map(
       ({ name, minutes, origin, detail }) =>
         `    ${name.padEnd(names)}  ${(minutes === null ? "unknown" : minutesText(minutes)).padStart(9)}  ${origin}: ${detail}`,

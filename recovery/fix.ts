@@ -116,7 +116,7 @@ export function changeText(change: FixChange, database: DeclaredDatabase): strin
       return `${change.protection}: ${settingsText(inRdsTerms(change, database))}`;
     case "add": {
       const { mechanism, name, ...settings } = change.protection;
-      return [`add a ${mechanism} \`${name}\``, settingsText(settings)].filter((part) => part !== "").join(" with ");
+      return [`add ${mechanism} \`${name}\``, settingsText(settings)].filter((part) => part !== "").join(" with ");
     }
     case "compute":
       return `recovery site ${change.site}: \`compute: true\``;

@@ -544,6 +544,37 @@ describe("assessment: evidence", () => {
   });
 });
 
+describe("assessment: impossible input", () => {
+  it("is refused with every problem at once", () => {
+    const database = architect({
+      sizeBytes: -1,
+      protections: [
+        { ...dump, failedRuns: 0.5, dumpMinutes: NaN },
+        { ...dump, fetchBytesPerSecond: 0 },
+      ],
+      sites: [{ ...site, startMinutes: -5 }],
+    });
+    assert.throws(
+      () => outcomeOf("complete-outage", database, { objectives: { rtoMinutes: -15 } }),
+      (error: unknown) => {
+        assert.ok(error instanceof RangeError);
+        for (const says of [
+          /rtoMinutes: expected a number above 0, got -15/,
+          /architect.sizeBytes: expected a number of 0 or more, got -1/,
+          /architect.dump.failedRuns: expected a whole number of 0 or more, got 0.5/,
+          /architect.dump.dumpMinutes: .* got NaN/,
+          /architect.dump.fetchBytesPerSecond: expected a number above 0, got 0/,
+          /architect.us.startMinutes: .* got -5/,
+          /architect.protections: dump is declared more than once/,
+        ]) {
+          assert.match(error.message, says);
+        }
+        return true;
+      },
+    );
+  });
+});
+
 describe("assessment: the best of several ways", () => {
   it("is the one that passes, whatever else fails", () => {
     const outcome = outcomeOf("complete-outage", architect({ protections: [dump, log, standby] }));

@@ -34,6 +34,15 @@ describe("assessment output", () => {
     assert.doesNotMatch(assessmentTable(outcomes, { derivations: "none" }), /why:/);
   });
 
+  it("gives what is known of a sum of which a term is not", () => {
+    const unknown = outcomeOf("data-corruption", architect({ sizeBytes: undefined }));
+    // 360 + 360 + 2, without the dump itself.
+    assert.match(
+      assessmentTable([unknown]),
+      /loss at least 722 min =[\s\S]*dump +unknown {2}default: the database's size is unknown/,
+    );
+  });
+
   it("is one JSON document with what the contract names", () => {
     const document = JSON.parse(assessmentJson(outcomes)) as { verdict: string; assessment: Record<string, unknown>[] };
     assert.equal(document.verdict, "fail");

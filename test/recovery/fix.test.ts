@@ -129,7 +129,7 @@ describe("fix: the smallest change", () => {
       { scenarios: { "deployment-failure": { rtoMinutes: 15 } } },
       ["undo: `revisionHistoryLimit: 10`"],
     ],
-    ["a pooler", "database-connection-loss", {}, {}, ["add a pooler `pooler`"]],
+    ["a pooler", "database-connection-loss", {}, {}, ["add pooler `pooler`"]],
     [
       "a second pod",
       "pod-crash",
@@ -143,7 +143,7 @@ describe("fix: the smallest change", () => {
       {},
       {},
       [
-        'add a point-in-time-log `log` with `placement: {"region":"eu-1","account":"111111111111"}`, `walRetentionDays: 10`, `baseBackupSchedule: @daily`',
+        'add point-in-time-log `log` with `placement: {"region":"eu-1","account":"111111111111"}`, `walRetentionDays: 10`, `baseBackupSchedule: @daily`',
       ],
     ],
     [
@@ -151,14 +151,14 @@ describe("fix: the smallest change", () => {
       "data-corruption",
       { engine: "sqlite", protections: [{ ...dump, method: "copy" }] },
       { scenarios: { "data-corruption": { rpoMinutes: 1 } } },
-      ['add a sqlite-stream `stream` with `placement: {"region":"eu-1","account":"111111111111"}`, `windowDays: 7`'],
+      ['add sqlite-stream `stream` with `placement: {"region":"eu-1","account":"111111111111"}`, `windowDays: 7`'],
     ],
     [
       "a copy of the store in the recovery site's region, and dumps that leave room for its replication: (60 - 3 - 15) / 2 = 21 min",
       "regional-failure",
       { sites: [site], protections: [{ ...dump, schedule: "*/20 * * * *" }] },
       {},
-      ['add a store-copy `store-copy` with `placement: {"region":"us-1","account":"111111111111"}`'],
+      ['add store-copy `store-copy` with `placement: {"region":"us-1","account":"111111111111"}`'],
     ],
   ];
   for (const [title, scenario, declared, objectives, text] of cases) {
