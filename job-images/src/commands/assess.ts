@@ -10,7 +10,7 @@ import {
 } from "../../../recovery";
 import { type Command, type CommandContext } from "../command";
 import { messageOf } from "../errors";
-import { openEvidenceKey } from "../report/evidence-key";
+import { openEvidenceKey } from "../report/open-evidence-key";
 import { readEvidence } from "../report/evidence-record";
 import { readCatalog } from "../store/catalog";
 

@@ -11,9 +11,9 @@ import {
 } from "../../../recovery";
 import { type Command, type CommandContext } from "../command";
 import { databasesNamed } from "../config-file";
-import { openEvidenceKey } from "../report/evidence-key";
+import { openEvidenceKey } from "../report/open-evidence-key";
 import { readEvidence } from "../report/evidence-record";
-import { publishStatus } from "../report/status-publisher";
+import type * as StatusPublisherModule from "../report/status-publisher";
 import { secondsText, table, verdictText } from "../report/terminal";
 import { readCatalog, RecoveryPointState } from "../store/catalog";
 
@@ -32,7 +32,12 @@ export const status: Command = {
       databasesNamed(context.config(), words[0]).map((database) => statusOf(context, database)),
     );
     const verdict = combineVerdicts(databases.map((each) => each.verdict));
-    if (options.publish === true) await publishStatus(databases);
+    if (options.publish === true) {
+      // Loaded when it is needed: the AWS SDK takes longer to load than most commands take to run.
+      // eslint-disable-next-line @typescript-eslint/no-require-imports
+      const { publishStatus } = require("../report/status-publisher") as typeof StatusPublisherModule;
+      await publishStatus(databases);
+    }
     const rows = databases.flatMap((each) =>
       each.checks.map((check) => [each.database, check.name, verdictText(check.verdict), check.detail]),
     );

@@ -60,7 +60,7 @@ describe("bad days", () => {
     const { path } = await protectedDatabase("killed", { maxBytesPerSecond: 2_000_000 });
     let kills = 0;
     for (const [signal, exitCode] of [
-      ["SIGKILL", null],
+      ["SIGKILL", 137],
       ["SIGTERM", 143],
       ["SIGINT", 130],
     ] as const) {
