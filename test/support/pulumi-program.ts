@@ -195,7 +195,9 @@ class RecordingEngine {
       });
     }
     const id = custom && !this.preview ? `${name}-id` : "";
-    const state = this.preview ? wire : { ...wire, ...computedProperties({ type, name, inputs }) };
+    // The Kubernetes provider names what has no name before it is made.
+    const isKnown = !this.preview || type.startsWith("kubernetes:");
+    const state = !isKnown ? wire : { ...wire, ...computedProperties({ type, name, inputs }) };
     return { urn, id, state };
   }
 }
