@@ -7,9 +7,19 @@ import { InputPropertiesError } from "@pulumi/pulumi";
 export class ArgumentProblems {
   private readonly problems: { propertyPath: string; reason: string }[] = [];
 
-  /** Notes a problem: what was expected and what was given. */
+  /** Notes a problem once: what was expected and what was given. */
   add(propertyPath: string, reason: string): void {
-    this.problems.push({ propertyPath, reason });
+    const known = this.problems.some((problem) => problem.propertyPath === propertyPath && problem.reason === reason);
+    if (!known) this.problems.push({ propertyPath, reason });
+  }
+
+  /**
+   * Notes the problems of a part's arguments, so that a component names those of all its parts before it registers one.
+   *
+   * @param pathHere what the part's property is called in the arguments of the whole
+   */
+  addAll(part: ArgumentProblems, pathHere: (propertyPath: string) => string): void {
+    for (const { propertyPath, reason } of part.problems) this.add(pathHere(propertyPath), reason);
   }
 
   /** Notes a problem unless the condition holds. */

@@ -135,8 +135,9 @@ export class BackupBucket extends pulumi.ComponentResource {
 
   /** @throws InputPropertiesError naming every invalid argument, before anything is registered */
   constructor(name: string, args: BackupBucketArgs, opts: pulumi.ComponentResourceOptions = {}) {
-    const settings = settingsOf(name, args);
+    backupBucketProblems(args).throwIfAny("BackupBucket", name);
     super("disaster-recovery:index:BackupBucket", name, args, opts);
+    const settings = settingsOf(args);
     const kept: pulumi.CustomResourceOptions = {
       parent: this,
       protect: opts.protect ?? true,
@@ -301,12 +302,23 @@ function principalsOf(args: StorePrincipalsArgs = {}): Record<string, pulumi.Inp
   >;
 }
 
-function settingsOf(name: string, args: BackupBucketArgs): StoreBucketSettings {
+function settingsOf(args: BackupBucketArgs): StoreBucketSettings {
   const { application, environment } = args;
-  const lockMode = args.objectLock?.mode ?? ObjectLockMode.Governance;
-  const lockDays = args.objectLock?.days ?? defaultLockDays;
+  return {
+    encryption: args.encryption ?? Encryption.Kms,
+    retention: retentionOf(args.retention),
+    lockMode: args.objectLock?.mode ?? ObjectLockMode.Governance,
+    lockDays: args.objectLock?.days ?? defaultLockDays,
+    accountId: args.accountId,
+    tags: tagsOf({ application, environment, component: "backup-bucket" }, args.tags),
+  };
+}
+
+/** Everything that is wrong with the arguments. */
+export function backupBucketProblems(args: BackupBucketArgs): ArgumentProblems {
+  const { application, environment } = args;
+  const { encryption, retention, lockMode, lockDays } = settingsOf(args);
   const detectCorruptionDays = args.objectLock?.detectCorruptionDays ?? defaultDetectCorruptionDays;
-  const retention = retentionOf(args.retention);
   const problems = new ArgumentProblems();
   problems.expect(markPattern.test(application), "application", markExpectation, application);
   problems.expect(markPattern.test(environment), "environment", markExpectation, environment);
@@ -316,7 +328,6 @@ function settingsOf(name: string, args: BackupBucketArgs): StoreBucketSettings {
   problems.expectOneOf("objectLock.mode", args.objectLock?.mode, ObjectLockMode);
   problems.expectOneOf("retention.archiveClass", args.retention?.archiveClass, StorageClass);
   problems.expectInteger("accessLogDays", args.accessLogDays, 1);
-  const encryption = args.encryption ?? Encryption.Kms;
   if (encryption === Encryption.S3 && args.kmsKeyArn !== undefined) {
     problems.add("kmsKeyArn", "is given and encryption is AES256: leave out one of them");
   }
@@ -330,9 +341,7 @@ function settingsOf(name: string, args: BackupBucketArgs): StoreBucketSettings {
     expectBucketName(problems, "application", accessLogBucketNameOf(args, args.region));
   }
   if (args.replica !== undefined) expectReplica(problems, args, args.replica, encryption);
-  problems.throwIfAny("BackupBucket", name);
-  const tags = tagsOf({ application, environment, component: "backup-bucket" }, args.tags);
-  return { encryption, retention, lockMode, lockDays, accountId: args.accountId, tags };
+  return problems;
 }
 
 function expectReplica(

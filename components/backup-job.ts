@@ -1,6 +1,7 @@
 import * as pulumi from "@pulumi/pulumi";
 import { RecoveryJob } from "../recovery";
-import { checkJob, hardenedCronJob, type JobKind } from "./hardened-cron-job";
+import { type ArgumentProblems } from "./argument-problems";
+import { hardenedCronJob, type JobKind, jobProblems, jobTiming } from "./hardened-cron-job";
 import { type JobArgs, jobConfigText } from "./job-arguments";
 
 /** Every six hours, as the guide's "Backup Schedule" has it. */
@@ -14,6 +15,7 @@ export interface BackupJobArgs extends JobArgs {
 const kind: JobKind = {
   job: RecoveryJob.Backup,
   component: "BackupJob",
+  schedule: defaultBackupSchedule,
   command: ["backup", "--json"],
   resources: { cpu: "250m", cpuLimit: "2", memory: "512Mi" },
   retries: 2,
@@ -53,17 +55,23 @@ export class BackupJob extends pulumi.ComponentResource {
 
   /** @throws InputPropertiesError naming every invalid argument, before anything is registered */
   constructor(name: string, args: BackupJobArgs, opts: pulumi.ComponentResourceOptions = {}) {
-    const checked = checkJob(kind, name, args, defaultBackupSchedule);
+    backupJobProblems(name, args).throwIfAny("BackupJob", name);
     super("disaster-recovery:index:BackupJob", name, args, opts);
-    const config = jobConfigText(kind.job, args, { schedule: checked.schedule, timeZone: checked.timeZone });
-    const made = hardenedCronJob(name, kind, args, checked, config, { parent: this });
+    const timing = jobTiming(kind, name, args);
+    const config = jobConfigText(kind.job, args, { schedule: timing.schedule, timeZone: timing.timeZone });
+    const made = hardenedCronJob(name, kind, args, timing, config, { parent: this });
     this.cronJobName = made.cronJob.metadata.name;
     this.serviceAccountName = made.serviceAccount.metadata.name;
-    this.schedule = pulumi.output(checked.schedule);
+    this.schedule = pulumi.output(timing.schedule);
     this.registerOutputs({
       cronJobName: this.cronJobName,
       serviceAccountName: this.serviceAccountName,
       schedule: this.schedule,
     });
   }
+}
+
+/** Everything that is wrong with the arguments. */
+export function backupJobProblems(name: string, args: BackupJobArgs): ArgumentProblems {
+  return jobProblems(kind, name, args);
 }

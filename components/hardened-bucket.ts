@@ -186,14 +186,15 @@ export function storePolicy(parts: {
   const { bucketArn, principals, dataKeyArn, replicationRoleArn } = parts;
   const statements = [...bucketPolicy({ bucketArn, principals, dataKeyArn }).Statement];
   if (dataKeyArn !== undefined) {
-    // A request that names no encryption gets the bucket's default, and so passes.
+    const encryption = "s3:x-amz-server-side-encryption";
+    // A request that names no encryption gets the bucket's default, and so passes: both operators must match a value.
     statements.push({
       Sid: "OtherEncryption",
       Effect: "Deny",
       Principal: "*",
       Action: "s3:PutObject",
       Resource: `${bucketArn}/*`,
-      Condition: { StringNotEqualsIfExists: { "s3:x-amz-server-side-encryption": Encryption.Kms } },
+      Condition: { StringLike: { [encryption]: "*" }, StringNotEquals: { [encryption]: Encryption.Kms } },
     });
   }
   if (replicationRoleArn !== undefined) {

@@ -28,6 +28,8 @@ export interface JobKind {
   readonly job: RecoveryJob;
   /** The component's type, as in `BackupJob`. */
   readonly component: string;
+  /** When it runs unless told otherwise. */
+  readonly schedule: string;
   /** The words after `dr`. */
   readonly command: readonly string[];
   readonly resources: Required<JobResourcesArgs>;
@@ -37,8 +39,8 @@ export interface JobKind {
   readonly sharedMemory?: string;
 }
 
-/** A job's arguments, checked, and what follows from them. */
-export interface CheckedJob {
+/** When a job runs, and when it is given up. */
+export interface JobTiming {
   /** The schedule in force: the one asked for, moved within its hour. */
   readonly schedule: string;
   readonly timeZone: string;
@@ -59,37 +61,39 @@ const scratchFolder = "/scratch";
 const userId = 10001;
 const keptSeconds = 3 * 24 * 3600;
 
-/**
- * Checks a job's arguments and settles its schedule.
- *
- * @throws InputPropertiesError naming every problem
- */
-export function checkJob(
-  kind: JobKind,
-  name: string,
-  args: JobArgs,
-  defaultSchedule: string,
-  otherSchedules: Readonly<Record<string, { readonly expression: string; readonly timeZone?: string }>> = {},
-): CheckedJob {
+/** A schedule that a job reads about and does not run by. */
+export interface OtherSchedule {
+  readonly propertyPath: string;
+  readonly expression: string;
+  readonly timeZone?: string;
+}
+
+/** Everything that is wrong with a job's arguments. */
+export function jobProblems(kind: JobKind, name: string, args: JobArgs, other?: OtherSchedule): ArgumentProblems {
   const problems = new ArgumentProblems();
-  const asked = args.schedule ?? defaultSchedule;
-  expectJobArguments(problems, name, args, asked);
-  for (const [propertyPath, { expression, timeZone }] of Object.entries(otherSchedules)) {
-    for (const problem of scheduleProblems(expression, timeZone)) problems.add(propertyPath, problem);
+  const schedule = args.schedule ?? kind.schedule;
+  expectJobArguments(problems, name, args, schedule);
+  if (other !== undefined) {
+    for (const problem of scheduleProblems(other.expression, other.timeZone)) problems.add(other.propertyPath, problem);
   }
-  const isSchedule = scheduleProblems(asked).length === 0;
-  const deadlines = isSchedule ? jobDeadlines(parseSchedule(asked)) : undefined;
   problems.expectInteger("activeDeadlineSeconds", args.activeDeadlineSeconds, 1);
-  if (deadlines && (args.activeDeadlineSeconds ?? 0) >= deadlines.intervalSeconds) {
+  if (scheduleProblems(schedule).length > 0) return problems;
+  const { intervalSeconds } = jobDeadlines(parseSchedule(schedule));
+  if ((args.activeDeadlineSeconds ?? 0) >= intervalSeconds) {
     problems.add(
       "activeDeadlineSeconds",
-      `expected less than ${deadlines.intervalSeconds}, after which the next run is due, got ${args.activeDeadlineSeconds}`,
+      `expected less than ${intervalSeconds}, after which the next run is due, got ${args.activeDeadlineSeconds}`,
     );
   }
-  problems.throwIfAny(kind.component, name);
-  const { startingDeadlineSeconds, activeDeadlineSeconds } = deadlines!;
+  return problems;
+}
+
+/** When a job with nothing wrong with it runs. */
+export function jobTiming(kind: JobKind, name: string, args: JobArgs): JobTiming {
+  const schedule = spreadSchedule(args.schedule ?? kind.schedule, `${args.application}/${args.environment}/${name}`);
+  const { startingDeadlineSeconds, activeDeadlineSeconds } = jobDeadlines(parseSchedule(schedule));
   return {
-    schedule: spreadSchedule(asked, `${args.application}/${args.environment}/${name}`),
+    schedule,
     timeZone: args.timeZone ?? "Etc/UTC",
     startingDeadlineSeconds,
     activeDeadlineSeconds: args.activeDeadlineSeconds ?? activeDeadlineSeconds,
@@ -104,7 +108,7 @@ export function hardenedCronJob(
   name: string,
   kind: JobKind,
   args: JobArgs,
-  checked: CheckedJob,
+  timing: JobTiming,
   config: pulumi.Output<string>,
   opts: pulumi.CustomResourceOptions,
 ): HardenedCronJob {
@@ -151,17 +155,17 @@ export function hardenedCronJob(
     {
       metadata,
       spec: {
-        schedule: checked.schedule,
-        timeZone: checked.timeZone,
+        schedule: timing.schedule,
+        timeZone: timing.timeZone,
         concurrencyPolicy: "Forbid",
-        startingDeadlineSeconds: checked.startingDeadlineSeconds,
+        startingDeadlineSeconds: timing.startingDeadlineSeconds,
         suspend: args.suspend ?? false,
         successfulJobsHistoryLimit: 3,
         failedJobsHistoryLimit: 5,
         jobTemplate: {
           metadata: { labels },
           spec: {
-            activeDeadlineSeconds: checked.activeDeadlineSeconds,
+            activeDeadlineSeconds: timing.activeDeadlineSeconds,
             backoffLimit: kind.retries,
             ttlSecondsAfterFinished: keptSeconds,
             podFailurePolicy: podFailurePolicy(kind.job),
@@ -181,8 +185,13 @@ export function hardenedCronJob(
         },
       },
     },
-    // A pod that starts before its limits do has none.
-    { ...opts, dependsOn: networkPolicy === undefined ? [] : [networkPolicy] },
+    {
+      ...opts,
+      // A pod that starts before its limits do has none.
+      dependsOn: networkPolicy === undefined ? [] : [networkPolicy],
+      // Installed asleep, woken by a failover: no later `up` may put it to sleep again.
+      ignoreChanges: args.suspend === true ? ["spec.suspend"] : [],
+    },
   );
   return { cronJob, serviceAccount };
 }

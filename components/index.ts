@@ -8,6 +8,8 @@ export type {
 } from "./backup-bucket";
 export { BackupJob } from "./backup-job";
 export type { BackupJobArgs } from "./backup-job";
+export { DisasterRecovery } from "./disaster-recovery";
+export type { AlertingArgs, DisasterRecoveryArgs, ExistingStoreArgs } from "./disaster-recovery";
 export { Encryption, ObjectLockMode } from "./hardened-bucket";
 export type {
   JobArgs,
@@ -18,6 +20,9 @@ export type {
 } from "./job-arguments";
 export { IdentityProvider, NetworkPolicyKind } from "./job-network";
 export type { JobNetworkArgs } from "./job-network";
+export type { ProtectedManagedDatabaseArgs } from "./managed-database";
+export { RecoveryAlerts, SubscriptionProtocol } from "./recovery-alerts";
+export type { RecoveryAlertsArgs, SeverityTopicsArgs, SubscriptionArgs, WatchedReplicaArgs } from "./recovery-alerts";
 export { RecoveryIdentity } from "./recovery-identity";
 export type {
   IdentityServiceAccountsArgs,
@@ -26,8 +31,20 @@ export type {
   ServiceAccountArgs,
   SigningKeyArgs,
 } from "./recovery-identity";
+export type { ClusterArgs, JobScheduleArgs } from "./recovery-jobs";
+export { RecoverySite } from "./recovery-site";
+export type { RecoverySiteArgs, StandbyDatabaseArgs } from "./recovery-site";
+export { ReplicaDatabase } from "./replica-database";
+export type {
+  DatabaseNetworkArgs,
+  ExistingDatabaseArgs,
+  ManagedDatabaseArgs,
+  RegionalReplicaArgs,
+  ReplicaDatabaseArgs,
+} from "./replica-database";
 export { RestoreTestJob } from "./restore-test-job";
 export type { RestoreTestJobArgs } from "./restore-test-job";
 export { StatusJob } from "./status-job";
 export type { StatusJobArgs } from "./status-job";
-export { Engine, ProofLevel, SigningKeyKind, StorageClass } from "../recovery";
+export { Engine, ProofLevel, Severity, SigningKeyKind, StorageClass } from "../recovery";
+export type { OrphanRule } from "../recovery";

@@ -79,7 +79,7 @@ export class RecoveryIdentity extends pulumi.ComponentResource {
 
   /** @throws InputPropertiesError naming every invalid argument, before anything is registered */
   constructor(name: string, args: RecoveryIdentityArgs, opts: pulumi.ComponentResourceOptions = {}) {
-    expectIdentityArguments(name, args);
+    recoveryIdentityProblems(args).throwIfAny("RecoveryIdentity", name);
     super("disaster-recovery:index:RecoveryIdentity", name, args, opts);
     const roleArn = (identity: Identity, serviceAccount: ServiceAccountArgs | undefined) =>
       pulumi.output(serviceAccount && this.role(name, args, identity, serviceAccount).arn);
@@ -94,6 +94,21 @@ export class RecoveryIdentity extends pulumi.ComponentResource {
       evidenceWriterRoleArn: this.evidenceWriterRoleArn,
       auditorRoleArn: this.auditorRoleArn,
     });
+  }
+
+  /** The role ARNs that there are, by identity. */
+  roleArns(): pulumi.Output<Record<string, string>> {
+    return pulumi
+      .all({
+        [Identity.BackupWriter]: this.backupWriterRoleArn,
+        [Identity.RestoreReader]: this.restoreReaderRoleArn,
+        [Identity.EvidenceWriter]: this.evidenceWriterRoleArn,
+        [Identity.Auditor]: this.auditorRoleArn,
+      })
+      .apply(
+        (arns) =>
+          Object.fromEntries(Object.entries(arns).filter(([, arn]) => arn !== undefined)) as Record<string, string>,
+      );
   }
 
   private role(
@@ -218,7 +233,8 @@ export function trustPolicy(
 // IAM's limit.
 const longestRoleName = 64;
 
-function expectIdentityArguments(name: string, args: RecoveryIdentityArgs): void {
+/** Everything that is wrong with the arguments. */
+export function recoveryIdentityProblems(args: RecoveryIdentityArgs): ArgumentProblems {
   const problems = new ArgumentProblems();
   problems.expect(markPattern.test(args.application), "application", markExpectation, args.application);
   problems.expect(markPattern.test(args.environment), "environment", markExpectation, args.environment);
@@ -253,5 +269,5 @@ function expectIdentityArguments(name: string, args: RecoveryIdentityArgs): void
   } else if (args.clusterName === undefined) {
     problems.add("clusterName", "is missing: pod-identity associates the roles with a cluster's service accounts");
   }
-  problems.throwIfAny("RecoveryIdentity", name);
+  return problems;
 }

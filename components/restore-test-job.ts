@@ -1,6 +1,7 @@
 import * as pulumi from "@pulumi/pulumi";
 import { RecoveryJob } from "../recovery";
-import { checkJob, hardenedCronJob, type JobKind } from "./hardened-cron-job";
+import { type ArgumentProblems } from "./argument-problems";
+import { hardenedCronJob, type JobKind, jobProblems, jobTiming } from "./hardened-cron-job";
 import { type JobArgs, jobConfigText } from "./job-arguments";
 
 /** Once a day (guide, "Backup Schedule"), when the night's backups are done. */
@@ -14,6 +15,7 @@ export interface RestoreTestJobArgs extends JobArgs {
 const kind: JobKind = {
   job: RecoveryJob.RestoreTest,
   component: "RestoreTestJob",
+  schedule: defaultRestoreTestSchedule,
   command: ["restore-test", "--json"],
   resources: { cpu: "1", cpuLimit: "4", memory: "3Gi" },
   // A proof is repeated where its pod was lost, not until it passes.
@@ -38,17 +40,23 @@ export class RestoreTestJob extends pulumi.ComponentResource {
 
   /** @throws InputPropertiesError naming every invalid argument, before anything is registered */
   constructor(name: string, args: RestoreTestJobArgs, opts: pulumi.ComponentResourceOptions = {}) {
-    const checked = checkJob(kind, name, args, defaultRestoreTestSchedule);
+    restoreTestJobProblems(name, args).throwIfAny("RestoreTestJob", name);
     super("disaster-recovery:index:RestoreTestJob", name, args, opts);
+    const timing = jobTiming(kind, name, args);
     const config = jobConfigText(kind.job, args, undefined);
-    const made = hardenedCronJob(name, kind, args, checked, config, { parent: this });
+    const made = hardenedCronJob(name, kind, args, timing, config, { parent: this });
     this.cronJobName = made.cronJob.metadata.name;
     this.serviceAccountName = made.serviceAccount.metadata.name;
-    this.schedule = pulumi.output(checked.schedule);
+    this.schedule = pulumi.output(timing.schedule);
     this.registerOutputs({
       cronJobName: this.cronJobName,
       serviceAccountName: this.serviceAccountName,
       schedule: this.schedule,
     });
   }
+}
+
+/** Everything that is wrong with the arguments. */
+export function restoreTestJobProblems(name: string, args: RestoreTestJobArgs): ArgumentProblems {
+  return jobProblems(kind, name, args);
 }

@@ -1,6 +1,7 @@
 import * as pulumi from "@pulumi/pulumi";
 import { RecoveryJob } from "../recovery";
-import { checkJob, hardenedCronJob, type JobKind } from "./hardened-cron-job";
+import { type ArgumentProblems } from "./argument-problems";
+import { hardenedCronJob, type JobKind, jobProblems, jobTiming } from "./hardened-cron-job";
 import { type JobArgs, jobConfigText } from "./job-arguments";
 
 /** Often enough that a missed backup is an alarm within minutes, seldom enough to cost nothing. */
@@ -18,6 +19,7 @@ export interface StatusJobArgs extends JobArgs {
 const kind: JobKind = {
   job: RecoveryJob.Status,
   component: "StatusJob",
+  schedule: defaultStatusSchedule,
   command: ["status", "--publish", "--json"],
   resources: { cpu: "50m", cpuLimit: "500m", memory: "256Mi" },
   // The next run is minutes away.
@@ -37,20 +39,28 @@ export class StatusJob extends pulumi.ComponentResource {
 
   /** @throws InputPropertiesError naming every invalid argument, before anything is registered */
   constructor(name: string, args: StatusJobArgs, opts: pulumi.ComponentResourceOptions = {}) {
-    const checked = checkJob(kind, name, args, defaultStatusSchedule, {
-      backupSchedule: { expression: args.backupSchedule, timeZone: args.backupTimeZone },
-    });
+    statusJobProblems(name, args).throwIfAny("StatusJob", name);
     super("disaster-recovery:index:StatusJob", name, args, opts);
     const { backupSchedule: schedule, backupTimeZone: timeZone } = args;
+    const timing = jobTiming(kind, name, args);
     const config = jobConfigText(kind.job, args, { schedule, timeZone });
-    const made = hardenedCronJob(name, kind, args, checked, config, { parent: this });
+    const made = hardenedCronJob(name, kind, args, timing, config, { parent: this });
     this.cronJobName = made.cronJob.metadata.name;
     this.serviceAccountName = made.serviceAccount.metadata.name;
-    this.schedule = pulumi.output(checked.schedule);
+    this.schedule = pulumi.output(timing.schedule);
     this.registerOutputs({
       cronJobName: this.cronJobName,
       serviceAccountName: this.serviceAccountName,
       schedule: this.schedule,
     });
   }
+}
+
+/** Everything that is wrong with the arguments. */
+export function statusJobProblems(name: string, args: StatusJobArgs): ArgumentProblems {
+  return jobProblems(kind, name, args, {
+    propertyPath: "backupSchedule",
+    expression: args.backupSchedule,
+    timeZone: args.backupTimeZone,
+  });
 }

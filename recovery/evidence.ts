@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { parseDocument } from "./parse-document";
 import { canonicalJson } from "./canonical-json";
 import { Verdict } from "./verdict";
 
@@ -164,23 +165,8 @@ export type ParsedEvidence =
 
 /** Reads an evidence record; hostile or newer text is refused with every problem named. */
 export function parseEvidence(text: string): ParsedEvidence {
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch (error) {
-    return { problems: [`not JSON: ${(error as Error).message}`] };
-  }
-  const version = (value as { formatVersion?: unknown } | null)?.formatVersion;
-  if (typeof version === "number" && version > evidenceFormatVersion) {
-    return {
-      problems: [
-        `format version ${version} is newer than ${evidenceFormatVersion}, the newest that this version reads`,
-      ],
-    };
-  }
-  const parsed = schema.safeParse(value);
-  if (parsed.success) return { evidence: parsed.data };
-  return { problems: parsed.error.issues.map((issue) => `${issue.path.join(".") || "evidence"}: ${issue.message}`) };
+  const { value: evidence, problems } = parseDocument(text, schema, "evidence", evidenceFormatVersion);
+  return evidence ? { evidence } : { problems };
 }
 
 /** The text whose SHA-256 is the record's `digest`. */

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { parseDocument } from "./parse-document";
 import { ProofLevel } from "./evidence";
 import { SigningKeyKind } from "./identity";
 import { Engine } from "./manifest";
@@ -281,15 +282,8 @@ export type ParsedJobConfig =
 
 /** Reads a job configuration. All problems are named at once, each with the path of the field it is about. */
 export function parseJobConfig(text: string): ParsedJobConfig {
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch (error) {
-    return { problems: [`is not JSON: ${(error as Error).message}`] };
-  }
-  const parsed = typedSchema.safeParse(value);
-  if (parsed.success) return { config: parsed.data };
-  return { problems: parsed.error.issues.map((issue) => `${issue.path.join(".") || "the file"}: ${issue.message}`) };
+  const { value: config, problems } = parseDocument(text, typedSchema, "the file");
+  return config ? { config } : { problems };
 }
 
 /** JSON Schema (draft 2020-12) of the job configuration, for editors and CI. */

@@ -46,7 +46,7 @@ export async function register(program: () => void, { preview = false } = {}): P
     {
       newResource(args) {
         inputs.push({ type: args.type, name: args.name, inputs: args.inputs as Record<string, unknown> });
-        return { id: `${args.name}-id`, state: { ...(args.inputs as object), ...stateOf(args) } };
+        return { id: `${args.name}-id`, state: { ...(args.inputs as object), ...computedProperties(args) } };
       },
       call: (args) => args.inputs as Record<string, unknown>,
     },
@@ -70,8 +70,13 @@ export async function register(program: () => void, { preview = false } = {}): P
   );
 }
 
-/** The computed properties that the components read. */
-function stateOf({ type, name, inputs }: pulumi.runtime.MockResourceArgs): Record<string, unknown> {
+/** The computed properties that the components read, as AWS and Kubernetes would answer. */
+export function computedProperties(resource: {
+  readonly type: string;
+  readonly name: string;
+  readonly inputs: unknown;
+}): Record<string, unknown> {
+  const { type, name, inputs } = resource;
   const given = inputs as Record<string, string>;
   const region = given.region ?? "eu-central-1";
   switch (type) {
@@ -89,8 +94,13 @@ function stateOf({ type, name, inputs }: pulumi.runtime.MockResourceArgs): Recor
         address: `${given.identifier}.abc.${region}.rds.amazonaws.com`,
         port: 5432,
       };
+    case "aws:rds/parameterGroup:ParameterGroup":
+    case "aws:rds/subnetGroup:SubnetGroup":
+      return { name };
     case "aws:secretsmanager/secret:Secret":
       return { arn: `arn:aws:secretsmanager:${region}:${accountId}:secret:${given.name ?? name}-AbCdEf` };
+    case "random:index/randomId:RandomId":
+      return { hex: "0a1b2c3d" };
     case "random:index/randomPassword:RandomPassword":
       return { result: "0123456789abcdefghijklmnopqrstuv" };
     case "kubernetes:core/v1:ServiceAccount":

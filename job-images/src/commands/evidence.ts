@@ -3,7 +3,7 @@ import { chainHeads, ExitCode, exitCodeOf, type ObjectReference, Verdict } from 
 import { type Command, type CommandContext } from "../command";
 import { messageOf, UsageError } from "../errors";
 import { audit } from "../report/audit";
-import { openEvidenceKey } from "../report/evidence-key";
+import { openEvidenceKey } from "../report/open-evidence-key";
 import { readEvidence } from "../report/evidence-record";
 
 /** `dr evidence pull|verify` */

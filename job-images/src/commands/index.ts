@@ -1,4 +1,5 @@
 import { type Command } from "../command";
+import { assessCommand } from "./assess";
 import { backup } from "./backup";
 import { doctor } from "./doctor";
 import { drill } from "./drill";
@@ -27,5 +28,6 @@ export const commands: readonly Command[] = [
   status,
   evidence,
   doctor,
+  assessCommand,
   schema,
 ];

@@ -1,7 +1,7 @@
 import { ExitCode } from "../../../recovery";
 import { type Command } from "../command";
 import { databasesNamed } from "../config-file";
-import { openEvidenceKey } from "../report/evidence-key";
+import { openEvidenceKey } from "../report/open-evidence-key";
 import { readEvidence } from "../report/evidence-record";
 import { bytesText, table } from "../report/terminal";
 import { vouchingFor } from "../report/vouching";

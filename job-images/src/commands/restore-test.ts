@@ -3,7 +3,7 @@ import { type Command } from "../command";
 import { databasesNamed } from "../config-file";
 import { NoRecoveryPointError, UsageError } from "../errors";
 import { restoreTest, type RestoreTestResult } from "../proof/restore-test";
-import { openEvidenceKey } from "../report/evidence-key";
+import { openEvidenceKey } from "../report/open-evidence-key";
 import { readEvidence, recordEvidence } from "../report/evidence-record";
 import { describeProof } from "../report/proof-report";
 import { findRecoveryPoint, recoveryPointsOf } from "../store/find-recovery-point";

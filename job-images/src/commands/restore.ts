@@ -22,7 +22,7 @@ import { type PostgresTools, toolsForServer } from "../engines/postgres/tools";
 import { messageOf, NoRecoveryPointError, OperationError, UsageError } from "../errors";
 import { achievedRpoSeconds } from "../proof/canary";
 import { restoreAndProve } from "../proof/restore-proof";
-import { openEvidenceKey } from "../report/evidence-key";
+import { openEvidenceKey } from "../report/open-evidence-key";
 import { type Measurement, recordEvidence } from "../report/evidence-record";
 import { describeProof } from "../report/proof-report";
 import { type CatalogEntry, RecoveryPointState } from "../store/catalog";

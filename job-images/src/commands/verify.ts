@@ -1,6 +1,6 @@
 import { exitCodeOf, Verdict } from "../../../recovery";
 import { type Command } from "../command";
-import { openEvidenceKey } from "../report/evidence-key";
+import { openEvidenceKey } from "../report/open-evidence-key";
 import { readEvidence } from "../report/evidence-record";
 import { bytesText } from "../report/terminal";
 import { vouchingFor } from "../report/vouching";

@@ -1,7 +1,9 @@
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import {
+  assess,
   combineVerdicts,
+  declaredFromJobConfig,
   type DrillCriterion,
   type DrillPhase,
   drillPhase,
@@ -10,8 +12,10 @@ import {
   type JobConfig,
   objectivesFrom,
   type ObjectivesOverrides,
+  type Outcome,
   restorationBudgetMinutes,
   restorationCriteria,
+  Scenario,
   TargetClass,
   Verdict,
 } from "../../../recovery";
@@ -62,6 +66,8 @@ export interface RestorationDrill {
   readonly diagnoses: readonly Diagnosis[];
   readonly proof: RestoreProof;
   readonly moments: readonly DrillMoment[];
+  /** What the drill's own set-up promised for the loss of everything, before anything was measured. */
+  readonly assessment: Outcome;
   readonly achievedRpoSeconds: number | "unknown";
   readonly recoverySeconds: number;
   readonly recoveryPoint: string;
@@ -72,6 +78,8 @@ export interface RestorationDrill {
 
 const canarySeconds = 1;
 const heartbeatsAfterBackup = 3;
+/** Declared for the assessment; the drill takes its one backup itself. */
+const drillSchedule = "*/15 * * * *";
 
 /**
  * The first part of the guide's monthly drill on this machine: a primary with writers and a heartbeat is backed up,
@@ -91,6 +99,7 @@ export async function runRestorationDrill(options: RestorationDrillOptions): Pro
       name: "architect",
       engine: Engine.Postgres,
       url: world.backupUrl,
+      backup: { schedule: drillSchedule },
       canary: { canarySeconds },
       checks: { orphans: [{ table: "app.projects", column: "user_id", references: "app.users" }] },
     };
@@ -150,6 +159,7 @@ export async function runRestorationDrill(options: RestorationDrillOptions): Pro
     const sabotageSeconds = (performance.now() - sabotageStart) / 1000;
     const caught = sabotage.filter((each) => each.caught).length;
 
+    const assessment = assessOwnSetup(config, newest.source.bytes);
     const proofVerdict = combineVerdicts(proof.checks.map((check) => check.verdict));
     const lost = achievedRpoSeconds(disasterAt, proof.newestHeartbeat);
     const criteria = restorationCriteria(
@@ -205,6 +215,7 @@ export async function runRestorationDrill(options: RestorationDrillOptions): Pro
       diagnoses,
       proof,
       moments,
+      assessment,
       achievedRpoSeconds: lost,
       recoverySeconds,
       recoveryPoint: newest.id,
@@ -215,4 +226,24 @@ export async function runRestorationDrill(options: RestorationDrillOptions): Pro
     if (!options.keep || !succeeded) await target?.destroy();
     await world.destroy();
   }
+}
+
+/** The drill's set-up as it would be assessed before anything is deployed: the primary and its disk are lost for good. */
+function assessOwnSetup(config: JobConfig, sizeBytes: number): Outcome {
+  const [database] = config.databases;
+  const outcomes = assess({
+    objectives: objectivesFrom(config.objectives),
+    databases: declaredFromJobConfig(config, {
+      databases: {
+        [database!.name]: {
+          sizeBytes,
+          placement: { server: "primary" },
+          sites: [{ name: "second server", compute: true, startMinutes: 0, placement: { server: "second" } }],
+        },
+      },
+      store: { placement: { server: "store" } },
+    }),
+    now: new Date(),
+  });
+  return outcomes.find(({ scenario }) => scenario === Scenario.CompleteOutage)!;
 }

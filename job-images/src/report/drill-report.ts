@@ -1,5 +1,6 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { comparisonTable } from "../../../recovery";
 import { type RestorationDrill } from "../procedures/restoration-drill";
 import { bytesText, secondsText, table, verdictText } from "./terminal";
 import { drillTimeline } from "./drill-timeline";
@@ -26,6 +27,9 @@ export function describeDrill(drill: RestorationDrill, reportPath: string): stri
         verdictText(each.verdict),
       ]),
     ),
+    "",
+    "what the assessment of this set-up promised, beside what was measured:",
+    promised(drill),
     ...failedChecks.map((check) => `${check.name}: ${check.detail}`),
     ...drill.sabotage.filter(({ caught }) => !caught).map(({ name, got }) => `missed sabotage: ${name} (${got})`),
     ...(fixes.length > 0 ? ["", "to do:", ...fixes] : []),
@@ -34,6 +38,15 @@ export function describeDrill(drill: RestorationDrill, reportPath: string): stri
     `report   ${reportPath}`,
     ...(drill.keptUrl ? [`kept     ${drill.keptUrl}`] : []),
   ].join("\n");
+}
+
+const promiseTitle = "What the assessment of this set-up promised, beside what was measured";
+
+function promised(drill: RestorationDrill): string {
+  return comparisonTable(drill.assessment, {
+    phases: drill.proof.phases,
+    achievedRpoSeconds: drill.achievedRpoSeconds,
+  });
 }
 
 function summaryLine(drill: RestorationDrill): string {
@@ -111,6 +124,12 @@ function markdownReport(drill: RestorationDrill): string {
       ...rows.map(row),
     ]),
     "",
+    `## ${promiseTitle}`,
+    "",
+    "```text",
+    promised(drill),
+    "```",
+    "",
   ].join("\n");
 }
 
@@ -135,6 +154,8 @@ svg { width: 100%; height: auto }
 <p>Platform <strong>local</strong>, ${escapeXml(summaryLine(drill))}. Recovery point <code>${escapeXml(drill.recoveryPoint)}</code>, evidence <code>${escapeXml(drill.evidenceKey)}</code>.</p>
 ${picture}
 ${tables.join("\n")}
+<h2>${promiseTitle}</h2>
+<pre>${escapeXml(promised(drill))}</pre>
 </body></html>
 `;
 }

@@ -1,14 +1,6 @@
 import { createHash, createPrivateKey, createPublicKey, type KeyObject, sign, verify } from "node:crypto";
 import { readFileSync } from "node:fs";
-import { GenerateMacCommand, GetPublicKeyCommand, KMSClient, SignCommand, VerifyMacCommand } from "@aws-sdk/client-kms";
-import {
-  type EvidenceSignature,
-  evidenceSignatureInput,
-  SignatureAlgorithm,
-  type SignatureSettings,
-  SigningKeyKind,
-} from "../../../recovery";
-import "../aws-sdk-notice";
+import { type EvidenceSignature, evidenceSignatureInput, SignatureAlgorithm } from "../../../recovery";
 import { messageOf, UsageError } from "../errors";
 
 /** The key that vouches for evidence. */
@@ -20,26 +12,8 @@ export interface EvidenceKey {
   verify(digest: string, signature: EvidenceSignature): Promise<boolean>;
 }
 
-/**
- * The key that a configuration names, if it names one. Nothing is contacted yet.
- *
- * @param use.toSign whether signatures are to be made: a public key can only check them
- * @throws UsageError when its file cannot be used
- */
-export function openEvidenceKey(
-  settings: SignatureSettings | undefined,
-  { toSign = false }: { readonly toSign?: boolean } = {},
-): EvidenceKey | undefined {
-  if (settings?.keyFile !== undefined) return keyFromFile(settings.keyFile, toSign);
-  if (settings?.kmsKeyArn === undefined) return undefined;
-  const region = settings.kmsKeyArn.split(":")[3];
-  const client = new KMSClient({ region });
-  return settings.kmsKeyKind === SigningKeyKind.Mac
-    ? new KmsMacKey(client, settings.kmsKeyArn)
-    : new KmsAsymmetricKey(client, settings.kmsKeyArn);
-}
-
-function keyFromFile(path: string, toSign: boolean): EvidenceKey {
+/** The key in a file: an Ed25519 private key in PEM, or its public half. @throws UsageError */
+export function keyFromFile(path: string, toSign: boolean): EvidenceKey {
   try {
     const pem = readFileSync(path, "utf8");
     const isPrivate = pem.includes("PRIVATE KEY");
@@ -80,77 +54,5 @@ class FileKey implements EvidenceKey {
     if (algorithm !== SignatureAlgorithm.Ed25519 || keyId !== this.keyId) return Promise.resolve(false);
     const message = Buffer.from(evidenceSignatureInput(digest));
     return Promise.resolve(verify(null, message, this.publicKey, Buffer.from(value, "base64")));
-  }
-}
-
-/** Signs in KMS; checks here, with the public key, which is asked for once. */
-class KmsAsymmetricKey implements EvidenceKey {
-  private publicKey?: Promise<KeyObject>;
-
-  constructor(
-    private readonly client: KMSClient,
-    readonly keyId: string,
-  ) {}
-
-  async sign(digest: string): Promise<EvidenceSignature> {
-    const Message = Buffer.from(evidenceSignatureInput(digest));
-    const { Signature } = await this.client.send(
-      new SignCommand({ KeyId: this.keyId, Message, MessageType: "RAW", SigningAlgorithm: "ECDSA_SHA_256" }),
-    );
-    return {
-      algorithm: SignatureAlgorithm.KmsEcdsa,
-      keyId: this.keyId,
-      value: Buffer.from(Signature!).toString("base64"),
-    };
-  }
-
-  async verify(digest: string, { algorithm, keyId, value }: EvidenceSignature): Promise<boolean> {
-    if (algorithm !== SignatureAlgorithm.KmsEcdsa || keyId !== this.keyId) return false;
-    this.publicKey ??= this.fetchPublicKey();
-    const message = Buffer.from(evidenceSignatureInput(digest));
-    return verify("sha256", message, await this.publicKey, Buffer.from(value, "base64"));
-  }
-
-  private async fetchPublicKey(): Promise<KeyObject> {
-    const { PublicKey } = await this.client.send(new GetPublicKeyCommand({ KeyId: this.keyId }));
-    return createPublicKey({ key: Buffer.from(PublicKey!), format: "der", type: "spki" });
-  }
-}
-
-/** Signs and checks in KMS. */
-class KmsMacKey implements EvidenceKey {
-  constructor(
-    private readonly client: KMSClient,
-    readonly keyId: string,
-  ) {}
-
-  async sign(digest: string): Promise<EvidenceSignature> {
-    const { Mac } = await this.client.send(
-      new GenerateMacCommand({
-        KeyId: this.keyId,
-        Message: Buffer.from(evidenceSignatureInput(digest)),
-        MacAlgorithm: "HMAC_SHA_256",
-      }),
-    );
-    return { algorithm: SignatureAlgorithm.KmsHmac, keyId: this.keyId, value: Buffer.from(Mac!).toString("base64") };
-  }
-
-  async verify(digest: string, { algorithm, keyId, value }: EvidenceSignature): Promise<boolean> {
-    if (algorithm !== SignatureAlgorithm.KmsHmac || keyId !== this.keyId) return false;
-    try {
-      const { MacValid } = await this.client.send(
-        new VerifyMacCommand({
-          KeyId: this.keyId,
-          Message: Buffer.from(evidenceSignatureInput(digest)),
-          MacAlgorithm: "HMAC_SHA_256",
-          Mac: Buffer.from(value, "base64"),
-        }),
-      );
-      return MacValid === true;
-    } catch (error) {
-      // KMS answers a wrong MAC with an error of its own; any other error is no answer.
-      if ((error as Error).name === "KMSInvalidMacException") return false;
-      throw error;
-    }
   }
 }

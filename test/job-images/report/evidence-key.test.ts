@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { CreateKeyCommand, KMSClient } from "@aws-sdk/client-kms";
-import { openEvidenceKey } from "../../../job-images/src/report/evidence-key";
+import { openEvidenceKey } from "../../../job-images/src/report/open-evidence-key";
 import { SigningKeyKind, type SignatureSettings } from "../../../recovery";
 import { moto, whyNoMoto } from "../../support/moto";
 import { skip } from "../../support/skip";

@@ -1,0 +1,153 @@
+import {
+  type DeclaredDatabase,
+  DependencyKind,
+  Engine,
+  Mechanism,
+  type Placement,
+  type Protection,
+  type RecoveryDependency,
+} from "../recovery";
+import { retentionOf } from "./backup-bucket";
+import { defaultBackupSchedule } from "./backup-job";
+import { Encryption } from "./hardened-bucket";
+import { type StackConfig } from "./stack-config";
+
+const GIB = 1024 ** 3;
+const defaultWindowDays = 14;
+
+/**
+ * What a primary stack declares, in the terms of the assessment: so that `pulumi preview` says what each scenario would
+ * cost before anything is deployed. What the stack does not know (how the application is deployed) it does not claim.
+ */
+export function declaredDatabases(config: StackConfig): DeclaredDatabase[] {
+  const { environment, managedDatabase, databases } = config;
+  const here = placementOf(config, config.region);
+  const declared: DeclaredDatabase[] = databases.map((database) => ({
+    name: database.name,
+    engine: database.engine,
+    environment,
+    sizeBytes: database.sizeGib * GIB,
+    placement: here,
+    protections: storeProtections(config),
+  }));
+  if (managedDatabase !== undefined) {
+    const sizeGib = managedDatabase.sizeGib ?? managedDatabase.allocatedStorageGib;
+    declared.push({
+      name: managedDatabase.name,
+      engine: Engine.Rds,
+      environment,
+      ...(sizeGib === undefined ? {} : { sizeBytes: sizeGib * GIB }),
+      placement: { ...here, server: "primary", zone: `${config.region} primary` },
+      protections: [...storeProtections(config), ...rdsProtections(config)],
+    });
+  }
+  const workload = workloadProtections(config);
+  const dependencies = dependenciesOf(config);
+  const sites = sitesOf(config);
+  return declared.map((database) => ({
+    ...database,
+    protections: [...database.protections, ...workload],
+    dependencies,
+    sites,
+  }));
+}
+
+function placementOf({ accountId }: StackConfig, region: string): Placement {
+  return { region, account: accountId };
+}
+
+function storeProtections(config: StackConfig): Protection[] {
+  const { backup, store, region, recoveryRegion } = config;
+  const retention = retentionOf(store.retention);
+  const schedule = backup.schedule ?? defaultBackupSchedule;
+  const dump: Protection = {
+    mechanism: Mechanism.Dump,
+    name: "dump",
+    schedule,
+    ...(backup.timeZone === undefined ? {} : { timeZone: backup.timeZone }),
+    retentionDays: retention.hotDays + retention.archiveDays,
+    transitions: retention.archiveDays > 0 ? [{ days: retention.hotDays, storageClass: retention.archiveClass }] : [],
+    placement: placementOf(config, region),
+    ...(store.encryption === Encryption.S3 ? {} : { encryptionKey: { name: `store ${region}`, regions: [region] } }),
+  };
+  if (recoveryRegion === undefined) return [dump];
+  const copy: Protection = {
+    mechanism: Mechanism.StoreCopy,
+    name: "store copy",
+    carries: ["dump"],
+    placement: placementOf(config, recoveryRegion),
+    ...(store.encryption === Encryption.S3
+      ? {}
+      : { encryptionKey: { name: `store ${recoveryRegion}`, regions: [recoveryRegion] } }),
+  };
+  return [dump, copy];
+}
+
+function rdsProtections(config: StackConfig): Protection[] {
+  const { managedDatabase, region, recoveryRegion, objectives } = config;
+  const windowDays = managedDatabase?.backupRetentionDays ?? defaultWindowDays;
+  const log = (place: string): Protection => ({
+    mechanism: Mechanism.PointInTimeLog,
+    name: `RDS point in time, ${place}`,
+    managed: true,
+    windowDays,
+    placement: placementOf(config, place),
+    encryptionKey: { name: `database ${place}`, regions: [place] },
+  });
+  const protections = [log(region)];
+  if (managedDatabase?.multiAz ?? true) {
+    protections.push({
+      mechanism: Mechanism.Standby,
+      name: "Multi-AZ",
+      synchronous: true,
+      automatic: true,
+      placement: { ...placementOf(config, region), server: "multi-az standby", zone: `${region} standby` },
+    });
+  }
+  if (recoveryRegion !== undefined) {
+    protections.push(log(recoveryRegion), {
+      mechanism: Mechanism.Standby,
+      name: `standby, ${recoveryRegion}`,
+      // The alarm on the replica's lag is at the RPO.
+      lagSeconds: (objectives.rpoMinutes ?? 60) * 60,
+      placement: {
+        ...placementOf(config, recoveryRegion),
+        server: `standby ${recoveryRegion}`,
+        zone: `${recoveryRegion} primary`,
+      },
+    });
+  }
+  return protections;
+}
+
+function workloadProtections({ workload }: StackConfig): Protection[] {
+  if (workload === undefined) return [];
+  const { replicas, automaticRollback = false, progressDeadlineSeconds, pooler = false } = workload;
+  return [
+    { mechanism: Mechanism.Replicas, name: "replicas", count: replicas },
+    {
+      mechanism: Mechanism.Rollback,
+      name: "rollback",
+      automatic: automaticRollback,
+      ...(progressDeadlineSeconds === undefined ? {} : { progressDeadlineSeconds }),
+    },
+    ...(pooler ? [{ mechanism: Mechanism.Pooler, name: "pooler" } as const] : []),
+  ];
+}
+
+function sitesOf(config: StackConfig) {
+  const { region, recoveryRegion } = config;
+  const site = (name: string, place: string) => ({ name, compute: true, placement: placementOf(config, place) });
+  return [
+    site("the same region", region),
+    ...(recoveryRegion === undefined ? [] : [site("recovery site", recoveryRegion)]),
+  ];
+}
+
+function dependenciesOf(config: StackConfig): RecoveryDependency[] {
+  const { region, recoveryRegion } = config;
+  const everywhere = [region, ...(recoveryRegion === undefined ? [] : [recoveryRegion])].map((place) =>
+    placementOf(config, place),
+  );
+  return [{ kind: DependencyKind.Secret, name: "database secret", placements: everywhere }];
+}

@@ -1,0 +1,274 @@
+import assert from "node:assert/strict";
+import { runSimulation } from "@cloud-copilot/iam-simulate";
+import { BackupBucket, IdentityProvider, RecoveryAlerts, RecoveryIdentity, Severity } from "../../components";
+import { rolePrincipalsOf } from "../../components/recovery-identity";
+import { Identity, mayDo, StorePrefix } from "../../recovery";
+import { register, type RegisteredResources } from "../support/registered-resources";
+
+const accountId = "111122223333";
+const scope = { application: "architect-go", environment: "prod", region: "eu-central-1", accountId };
+const bucketArn = "arn:aws:s3:::architect-go-prod-backups-eu-central-1-111122223333";
+const replicaArn = "arn:aws:s3:::architect-go-prod-backups-eu-west-1-111122223333";
+const dataKeyArn = "arn:aws:kms:eu-central-1:111122223333:key/bucket-bucket-key";
+const roleOf = (identity: Identity) => `arn:aws:iam::${accountId}:role/architect-go-prod-eu-central-1-${identity}`;
+const account = (name: string) => ({ namespace: "dr", name });
+
+type Policy = object | undefined;
+
+/** What AWS would answer; the simulator also refuses policies that are not valid. */
+async function allows(request: {
+  readonly principal: string;
+  readonly action: string;
+  readonly resource: string;
+  readonly identityPolicy?: Policy;
+  readonly resourcePolicy?: Policy;
+  readonly context?: Readonly<Record<string, string>>;
+}): Promise<boolean> {
+  const { principal, action, resource, identityPolicy, resourcePolicy, context } = request;
+  const result = await runSimulation(
+    {
+      request: {
+        principal,
+        action,
+        resource: { resource, accountId },
+        contextVariables: {
+          ...(principal.startsWith("arn:") ? { "aws:PrincipalArn": principal } : {}),
+          "aws:SecureTransport": "true",
+          "s3:TlsVersion": "1.3",
+          ...context,
+        },
+      },
+      identityPolicies: identityPolicy === undefined ? [] : [{ name: "role", policy: identityPolicy as never }],
+      serviceControlPolicies: [],
+      resourceControlPolicies: [],
+      resourcePolicy: resourcePolicy as never,
+    },
+    {},
+  );
+  assert.notEqual(result.resultType, "error", JSON.stringify(result));
+  return "overallResult" in result && result.overallResult === "Allowed";
+}
+
+describe("the policies that the components register", function () {
+  this.timeout(60_000);
+  let made: RegisteredResources;
+  const policy = (type: string, name: string): object => JSON.parse(made.inputs(type, name).policy as string) as object;
+  const bucketPolicyOf = (name: string) => policy("aws:s3/bucketPolicy:BucketPolicy", `${name}-policy`);
+  const rolePolicyOf = (identity: Identity) => policy("aws:iam/rolePolicy:RolePolicy", `identity-${identity}`);
+
+  before(async () => {
+    made = await register(() => {
+      const bucket = new BackupBucket("bucket", {
+        ...scope,
+        principals: rolePrincipalsOf(scope),
+        replica: { region: "eu-west-1" },
+      });
+      new RecoveryIdentity("identity", {
+        ...scope,
+        bucketArn: bucket.bucketArn,
+        dataKeyArn: bucket.dataKeyArn,
+        clusterName: "prod",
+        serviceAccounts: {
+          backupWriter: account("backup"),
+          restoreReader: account("restore"),
+          evidenceWriter: account("restore-test"),
+          auditor: account("status"),
+        },
+      });
+      new RecoveryAlerts("alerts", { ...scope, databases: ["architect"], backupSchedule: "0 */6 * * *" });
+    });
+  });
+
+  for (const identity of Object.values(Identity)) {
+    it(`[guide 8, 9] ${identity} may do on objects what the table says, and nothing else`, async () => {
+      const actions = [
+        "s3:PutObject",
+        "s3:GetObject",
+        "s3:GetObjectVersion",
+        "s3:DeleteObject",
+        "s3:DeleteObjectVersion",
+      ];
+      for (const prefix of Object.values(StorePrefix)) {
+        for (const action of [...actions, "s3:PutObjectRetention", "s3:BypassGovernanceRetention"]) {
+          const allowed = await allows({
+            principal: roleOf(identity),
+            action,
+            resource: `${bucketArn}/${prefix}architect/x`,
+            identityPolicy: rolePolicyOf(identity),
+            resourcePolicy: bucketPolicyOf("bucket-bucket"),
+            context: { "s3:RequestObjectTagKeys": "" },
+          });
+          assert.equal(allowed, mayDo(identity, action, `${prefix}architect/x`), `${action} on ${prefix}`);
+        }
+      }
+    });
+  }
+
+  it("a request without TLS, or with an old one, is denied to everybody", async () => {
+    const read = {
+      principal: roleOf(Identity.RestoreReader),
+      action: "s3:GetObject",
+      resource: `${bucketArn}/parts/architect/x`,
+      identityPolicy: rolePolicyOf(Identity.RestoreReader),
+      resourcePolicy: bucketPolicyOf("bucket-bucket"),
+    };
+    assert.equal(await allows(read), true);
+    assert.equal(await allows({ ...read, context: { "aws:SecureTransport": "false" } }), false);
+    assert.equal(await allows({ ...read, context: { "s3:TlsVersion": "1.1" } }), false);
+  });
+
+  it("a put with another key or encryption is denied, one that leaves it to the bucket is not", async () => {
+    const put = {
+      principal: roleOf(Identity.BackupWriter),
+      action: "s3:PutObject",
+      resource: `${bucketArn}/parts/architect/x`,
+      identityPolicy: rolePolicyOf(Identity.BackupWriter),
+      resourcePolicy: bucketPolicyOf("bucket-bucket"),
+    };
+    const encryption = "s3:x-amz-server-side-encryption";
+    const key = "s3:x-amz-server-side-encryption-aws-kms-key-id";
+    assert.equal(await allows(put), true);
+    assert.equal(await allows({ ...put, context: { [encryption]: "aws:kms", [key]: dataKeyArn } }), true);
+    assert.equal(await allows({ ...put, context: { [encryption]: "AES256" } }), false);
+    const otherKey = "arn:aws:kms:eu-central-1:111122223333:key/other";
+    assert.equal(await allows({ ...put, context: { [encryption]: "aws:kms", [key]: otherKey } }), false);
+  });
+
+  it("replication reads here, writes there, and deletes nowhere", async () => {
+    const role = { principal: `arn:aws:iam::${accountId}:role/replication` };
+    const identityPolicy = policy("aws:iam/rolePolicy:RolePolicy", "bucket-bucket-replication");
+    for (const [action, resource, expected] of [
+      ["s3:GetObjectVersionForReplication", `${bucketArn}/parts/x`, true],
+      ["s3:ReplicateObject", `${replicaArn}/parts/x`, true],
+      ["s3:ReplicateObject", `${bucketArn}/parts/x`, false],
+      ["s3:ReplicateDelete", `${replicaArn}/parts/x`, false],
+      ["s3:DeleteObject", `${replicaArn}/parts/x`, false],
+    ] as const) {
+      assert.equal(await allows({ ...role, action, resource, identityPolicy }), expected, `${action} ${resource}`);
+    }
+    // The key policy that AWS gives a key leaves it to the account's IAM policies.
+    const resourcePolicy = {
+      Version: "2012-10-17",
+      Statement: [
+        { Effect: "Allow", Principal: { AWS: `arn:aws:iam::${accountId}:root` }, Action: "kms:*", Resource: "*" },
+      ],
+    };
+    // The simulator drops encryption contexts, so this one goes under the name of a key that it keeps.
+    const contextKey = "aws:PrincipalTag/encryption-context";
+    const text = JSON.stringify(identityPolicy).replaceAll("kms:EncryptionContext:aws:s3:arn", contextKey);
+    const renamed = JSON.parse(text) as object;
+    const decrypt = { ...role, action: "kms:Decrypt", resource: dataKeyArn, identityPolicy: renamed, resourcePolicy };
+    const context = { "kms:ViaService": "s3.eu-central-1.amazonaws.com", [contextKey]: bucketArn };
+    assert.equal(await allows({ ...decrypt, context }), true);
+    assert.equal(await allows(decrypt), false);
+  });
+
+  it("access logs come from log delivery of this account alone", async () => {
+    const write = {
+      principal: "logging.s3.amazonaws.com",
+      action: "s3:PutObject",
+      resource: "arn:aws:s3:::architect-go-prod-s3-logs-eu-central-1-111122223333/x",
+      resourcePolicy: bucketPolicyOf("bucket-access-logs"),
+    };
+    assert.equal(await allows({ ...write, context: { "aws:SourceAccount": accountId } }), true);
+    assert.equal(await allows({ ...write, context: { "aws:SourceAccount": "444455556666" } }), false);
+  });
+
+  it("topics are told by alarms of this account, over TLS, and their key admits the same", async () => {
+    for (const severity of Object.values(Severity)) {
+      const name = `alerts-${severity.toLowerCase()}`;
+      const resourcePolicy = policy("aws:sns/topicPolicy:TopicPolicy", name);
+      const resource = `arn:aws:sns:eu-central-1:${accountId}:architect-go-prod-recovery-${severity.toLowerCase()}`;
+      const publish = { principal: "cloudwatch.amazonaws.com", action: "sns:Publish", resource, resourcePolicy };
+      const here = { "aws:SourceAccount": accountId };
+      assert.equal(await allows({ ...publish, context: here }), true, name);
+      assert.equal(await allows({ ...publish, context: { "aws:SourceAccount": "444455556666" } }), false);
+      assert.equal(await allows({ ...publish, context: { ...here, "aws:SecureTransport": "false" } }), false);
+    }
+    const key = {
+      principal: "cloudwatch.amazonaws.com",
+      action: "kms:GenerateDataKey",
+      resource: `arn:aws:kms:eu-central-1:${accountId}:key/alerts-key`,
+      resourcePolicy: policy("aws:kms/key:Key", "alerts-key"),
+    };
+    assert.equal(await allows({ ...key, context: { "aws:SourceAccount": accountId } }), true);
+    assert.equal(await allows({ ...key, context: { "aws:SourceAccount": "444455556666" } }), false);
+    assert.equal(await allows({ ...key, principal: "sns.amazonaws.com" }), false);
+  });
+
+  it("only the auditor publishes metrics, and only the status", async () => {
+    for (const identity of Object.values(Identity)) {
+      const publish = {
+        principal: roleOf(identity),
+        action: "cloudwatch:PutMetricData",
+        resource: "*",
+        identityPolicy: rolePolicyOf(identity),
+      };
+      const here = { "cloudwatch:namespace": "DisasterRecovery" };
+      assert.equal(await allows({ ...publish, context: here }), identity === Identity.Auditor, identity);
+      assert.equal(await allows({ ...publish, context: { "cloudwatch:namespace": "AWS/S3" } }), false, identity);
+    }
+  });
+
+  it("a role is taken by the pods of its service account, and by no others", async () => {
+    const trustOf = (name: string) =>
+      JSON.parse(made.inputs("aws:iam/role:Role", name).assumeRolePolicy as string) as object;
+    const take = {
+      principal: "pods.eks.amazonaws.com",
+      action: "sts:AssumeRole",
+      resource: roleOf(Identity.BackupWriter),
+      resourcePolicy: trustOf("identity-backup-writer"),
+    };
+    const mine = {
+      "aws:SourceAccount": accountId,
+      "aws:RequestTag/kubernetes-namespace": "dr",
+      "aws:RequestTag/kubernetes-service-account": "backup",
+    };
+    assert.equal(await allows({ ...take, context: mine }), true);
+    for (const [key, other] of [
+      ["aws:SourceAccount", "444455556666"],
+      ["aws:RequestTag/kubernetes-namespace", "default"],
+      ["aws:RequestTag/kubernetes-service-account", "restore-test"],
+    ] as const) {
+      assert.equal(await allows({ ...take, context: { ...mine, [key]: other } }), false, key);
+    }
+    assert.equal(made.ofType("aws:eks/podIdentityAssociation:PodIdentityAssociation").length, 4);
+  });
+
+  it("IRSA trusts one service account of one cluster, by sub and aud", async () => {
+    const irsa = await register(
+      () =>
+        void new RecoveryIdentity("irsa", {
+          ...scope,
+          bucketArn,
+          identityProvider: IdentityProvider.Irsa,
+          oidcProvider: {
+            arn: `arn:aws:iam::${accountId}:oidc-provider/oidc.eks.eu-central-1.amazonaws.com/id/ABC`,
+            issuerUrl: "https://oidc.eks.eu-central-1.amazonaws.com/id/ABC",
+          },
+          serviceAccounts: { backupWriter: account("backup") },
+        }),
+    );
+    assert.equal(irsa.ofType("aws:eks/podIdentityAssociation:PodIdentityAssociation").length, 0);
+    const trust = irsa.inputs("aws:iam/role:Role", "irsa-backup-writer").assumeRolePolicy as string;
+    assert.deepEqual((JSON.parse(trust) as { Statement: object[] }).Statement, [
+      {
+        Effect: "Allow",
+        Principal: { Federated: `arn:aws:iam::${accountId}:oidc-provider/oidc.eks.eu-central-1.amazonaws.com/id/ABC` },
+        Action: "sts:AssumeRoleWithWebIdentity",
+        Condition: {
+          StringEquals: {
+            "oidc.eks.eu-central-1.amazonaws.com/id/ABC:sub": "system:serviceaccount:dr:backup",
+            "oidc.eks.eu-central-1.amazonaws.com/id/ABC:aud": "sts.amazonaws.com",
+          },
+        },
+      },
+    ]);
+  });
+
+  it("fits the 20 KiB of a bucket policy", () => {
+    for (const name of ["bucket-bucket", "bucket-replica", "bucket-access-logs"]) {
+      assert.ok(JSON.stringify(bucketPolicyOf(name)).length < 20_480, name);
+    }
+  });
+});
