@@ -22,6 +22,8 @@ export const TargetClass = {
   DurableServer: "durable-server",
   Rds: "rds",
   File: "file",
+  /** Nothing was restored. */
+  None: "none",
 } as const;
 export type TargetClass = (typeof TargetClass)[keyof typeof TargetClass];
 

@@ -32,6 +32,8 @@ export interface IdentityRights {
   readonly bucket: readonly string[];
   /** On the KMS key that encrypts objects, through S3 and for this bucket only. */
   readonly dataKey: readonly string[];
+  /** Reads of that key's own settings. */
+  readonly dataKeySettings: readonly string[];
   /** On the KMS key that signs evidence, by its kind. */
   readonly signingKey: Readonly<Record<SigningKeyKind, readonly string[]>>;
 }
@@ -52,6 +54,15 @@ const records = [Catalog, Evidence];
 const read = ["s3:GetObject", "s3:GetObjectVersion"];
 const list = ["s3:ListBucket", "s3:ListBucketVersions"];
 const verify = { asymmetric: ["kms:GetPublicKey"], mac: ["kms:VerifyMac"] };
+
+/** What the cannot-delete proof submits again as it is. */
+const bucketSettings = [
+  "s3:GetBucketObjectLockConfiguration",
+  "s3:GetBucketPolicy",
+  "s3:GetBucketPublicAccessBlock",
+  "s3:GetBucketVersioning",
+  "s3:GetLifecycleConfiguration",
+];
 
 const recoveryReads: Pick<IdentityRights, "objects" | "listing"> = {
   objects: [
@@ -84,12 +95,14 @@ export const identityRights: Readonly<Record<Identity, IdentityRights>> = {
     listing: [{ actions: ["s3:ListBucket"], prefixes: [Catalog, Decoy], why: "find the previous backup's manifest" }],
     bucket: [],
     dataKey: ["kms:GenerateDataKey", "kms:Decrypt"],
+    dataKeySettings: [],
     signingKey: { asymmetric: [], mac: [] },
   },
   "restore-reader": {
     ...recoveryReads,
     bucket: [],
     dataKey: ["kms:Decrypt"],
+    dataKeySettings: [],
     signingKey: verify,
   },
   "evidence-writer": {
@@ -98,20 +111,17 @@ export const identityRights: Readonly<Record<Identity, IdentityRights>> = {
       { actions: ["s3:PutObject"], prefixes: [Evidence], why: "record what was proven" },
     ],
     listing: recoveryReads.listing,
-    bucket: [],
+    bucket: bucketSettings,
     dataKey: ["kms:GenerateDataKey", "kms:Decrypt"],
+    dataKeySettings: ["kms:GetKeyPolicy"],
     signingKey: { asymmetric: ["kms:Sign", "kms:GetPublicKey"], mac: ["kms:GenerateMac", "kms:VerifyMac"] },
   },
   auditor: {
     objects: [{ actions: read, prefixes: records, why: "judge manifests and evidence" }],
     listing: [{ actions: list, prefixes: [...recoveryData, Evidence], why: "see that each part is there" }],
-    bucket: [
-      "s3:GetBucketObjectLockConfiguration",
-      "s3:GetBucketPolicy",
-      "s3:GetBucketVersioning",
-      "s3:GetLifecycleConfiguration",
-    ],
+    bucket: [],
     dataKey: ["kms:Decrypt"],
+    dataKeySettings: [],
     signingKey: verify,
   },
 };
@@ -168,7 +178,7 @@ export function identityPolicy(identity: Identity, resources: StoreResources): P
   checkResources(resources);
   const { dataKeyArn, signingKey } = resources;
   const statements = storeAllows(identity, resources);
-  const { dataKey, signingKey: signing } = identityRights[identity];
+  const { dataKey, dataKeySettings, signingKey: signing } = identityRights[identity];
   if (dataKeyArn !== undefined) {
     statements.push({
       Sid: "DataKey",
@@ -181,6 +191,9 @@ export function identityPolicy(identity: Identity, resources: StoreResources): P
         StringLike: { "kms:EncryptionContext:aws:s3:arn": [resources.bucketArn, `${resources.bucketArn}/*`] },
       },
     });
+  }
+  if (dataKeyArn !== undefined && dataKeySettings.length > 0) {
+    statements.push({ Sid: "DataKeySettings", Effect: "Allow", Action: dataKeySettings, Resource: dataKeyArn });
   }
   if (signingKey !== undefined && signing[signingKey.kind].length > 0) {
     statements.push({ Sid: "SigningKey", Effect: "Allow", Action: signing[signingKey.kind], Resource: signingKey.arn });
@@ -218,6 +231,7 @@ const cephActions: readonly string[] = [
   "s3:GetBucketAcl",
   "s3:GetBucketObjectLockConfiguration",
   "s3:GetBucketPolicy",
+  "s3:GetBucketPublicAccessBlock",
   "s3:GetBucketVersioning",
   "s3:GetLifecycleConfiguration",
   "s3:GetObject",
@@ -235,6 +249,7 @@ const cephActions: readonly string[] = [
   "s3:PutBucketNotification",
   "s3:PutBucketObjectLockConfiguration",
   "s3:PutBucketPolicy",
+  "s3:PutBucketPublicAccessBlock",
   "s3:PutBucketTagging",
   "s3:PutBucketVersioning",
   "s3:PutBucketWebsite",
@@ -293,6 +308,27 @@ export function bucketPolicy(settings: BucketPolicySettings): PolicyDocument {
     }
   }
   return { Version: "2012-10-17", Statement: statements };
+}
+
+/**
+ * Statements for the policy of the KMS key that encrypts objects: whatever IAM says, none of the identities may do more
+ * with it than the table gives, so none can schedule its deletion, disable it or hand it on.
+ */
+export function dataKeyRefusals(principals: BucketPolicySettings["principals"]): PolicyStatement[] {
+  return Object.values(Identity).flatMap((identity) => {
+    const arn = principals[identity];
+    if (arn === undefined) return [];
+    checkArn("principals", arn);
+    const { dataKey, dataKeySettings } = identityRights[identity];
+    return {
+      Sid: `${sidOf(identity)}OtherUses`,
+      Effect: "Deny" as const,
+      Principal: "*" as const,
+      NotAction: [...dataKey, ...dataKeySettings],
+      Resource: "*",
+      Condition: { ArnEquals: { "aws:PrincipalArn": arn } },
+    };
+  });
 }
 
 function storeAllows(identity: Identity, resources: StoreResources): PolicyStatement[] {

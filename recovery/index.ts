@@ -19,7 +19,7 @@ export * from "./measured-runs";
 export * from "./objective-override";
 export * from "./objectives";
 export * from "./placement";
-export * from "./policy-denial";
+export * from "./policy-answer";
 export * from "./postgres-url";
 export * from "./proof-level";
 export * from "./protection";

@@ -81,7 +81,10 @@ export function idOfManifestKey(key: string): string | undefined {
   return id !== undefined && parseRecoveryPointId(id)?.database === match?.[1] ? id : undefined;
 }
 
-/** The key of one evidence record: by database (or `all`), then by time. */
+/** Where evidence about the whole store lies, in the place of a database's name. No database can be called that. */
+export const storeWide = "_store";
+
+/** The key of one evidence record: by database (or `_store`), then by time. */
 export function evidenceKey(database: string, at: Date, kind: string, nonce: string): string {
   return `${StorePrefix.Evidence}${database}/${compactUtc(at)}-${kind}-${nonce}.json`;
 }

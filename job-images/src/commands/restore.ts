@@ -19,11 +19,11 @@ import { dropUnproven, maintenanceAccess, refuseExisting, renameDatabase } from 
 import { one } from "../engines/postgres/facts";
 import { connect } from "../engines/postgres/session";
 import { type PostgresTools, toolsForServer } from "../engines/postgres/tools";
-import { messageOf, NoRecoveryPointError, OperationError, UsageError } from "../errors";
+import { NoRecoveryPointError, OperationError, UsageError } from "../errors";
 import { achievedRpoSeconds } from "../proof/canary";
 import { restoreAndProve } from "../proof/restore-proof";
-import { openEvidenceKey } from "../report/open-evidence-key";
-import { type Measurement, recordEvidence } from "../report/evidence-record";
+import { type Measurement } from "../report/evidence-record";
+import { recordIfAllowed } from "../report/record-if-allowed";
 import { describeProof } from "../report/proof-report";
 import { type CatalogEntry, RecoveryPointState } from "../store/catalog";
 import { findRecoveryPoint, recoveryPointsOf } from "../store/find-recovery-point";
@@ -192,15 +192,4 @@ function workingName(databaseName: string): string {
     .subarray(0, 36)
     .toString("utf8")
     .replace(/\uFFFD/g, "")} restoring ${randomBytes(4).toString("hex")}`;
-}
-
-/** A restore has succeeded or not whatever becomes of its record: the restore reader may not write any. */
-async function recordIfAllowed(context: CommandContext, measurement: Measurement): Promise<string | null> {
-  try {
-    const key = openEvidenceKey(context.config().signature, { toSign: true });
-    return (await recordEvidence(context.store(), measurement, key)).key;
-  } catch (error) {
-    context.progress.note(`no evidence was recorded: ${messageOf(error)}`);
-    return null;
-  }
 }

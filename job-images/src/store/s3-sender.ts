@@ -13,6 +13,8 @@ import { isExpiredCredentials, type S3Location } from "./s3-errors";
 export interface S3Options {
   /** @default the SDK's default chain */
   readonly credentials?: S3ClientConfig["credentials"];
+  /** A profile of the shared AWS configuration, for whoever works with two identities. */
+  readonly profile?: string;
   /** A request that moves no byte for this long is broken off and tried again. @default 60 */
   readonly idleTimeoutSeconds?: number;
   /** How often a request is sent before it counts as failed. @default 8, which is about a minute */
@@ -46,7 +48,7 @@ export class S3Sender {
 
   private connect(): S3Client {
     const { endpoint, region, pathStyle } = this.location;
-    const { credentials, idleTimeoutSeconds = 60, maxAttempts = 8 } = this.options;
+    const { credentials, profile, idleTimeoutSeconds = 60, maxAttempts = 8 } = this.options;
     return new S3Client({
       // Servers other than AWS seldom care, and the SDK insists on one.
       region: region ?? (endpoint === undefined ? undefined : (process.env.AWS_REGION ?? "us-east-1")),
@@ -54,6 +56,7 @@ export class S3Sender {
       forcePathStyle: pathStyle,
       followRegionRedirects: endpoint === undefined,
       credentials,
+      profile,
       maxAttempts,
       // We compute the checksums, in native code and of the kind that the server knows. The SDK's own trailers make
       // some S3-compatible servers refuse the request and others store them as a part of the object.

@@ -1,7 +1,16 @@
 import assert from "node:assert/strict";
 import { runSimulation } from "@cloud-copilot/iam-simulate";
 import fc from "fast-check";
-import { bucketPolicy, explicitDenial, Identity, mayDo, PolicyDialect, StorePrefix } from "../../recovery";
+import {
+  answerOfPolicy,
+  bucketPolicy,
+  Identity,
+  mayDo,
+  PolicyAnswer,
+  PolicyDialect,
+  type PolicyRequest,
+  StorePrefix,
+} from "../../recovery";
 
 const account = "111122223333";
 const bucketArn = "arn:aws:s3:::backups";
@@ -13,26 +22,30 @@ const writer = principals[Identity.BackupWriter];
 const policyOf = (...Statement: object[]): string => JSON.stringify({ Version: "2012-10-17", Statement });
 const deletion = { principalArn: writer, action: "s3:DeleteObjectVersion", resourceArn: `${bucketArn}/parts/a` };
 
-describe("explicit refusal by a policy", () => {
+/** Whether it certainly refuses. */
+const refuses = (policy: string, request: PolicyRequest): boolean =>
+  answerOfPolicy(policy, request).answer === PolicyAnswer.Refused;
+
+describe("certain answer of a policy", () => {
   for (const dialect of Object.values(PolicyDialect)) {
     it(`finds what the generated policy refuses, dialect ${dialect}`, () => {
       const policy = JSON.stringify(bucketPolicy({ bucketArn, principals, dialect }));
       const harmful = ["s3:DeleteObjectVersion", "s3:PutObjectRetention", "s3:BypassGovernanceRetention"];
       for (const [identity, principalArn] of Object.entries(principals)) {
         for (const action of harmful) {
-          assert.ok(explicitDenial(policy, { principalArn, action, resourceArn: `${bucketArn}/parts/a/b` }));
+          assert.ok(refuses(policy, { principalArn, action, resourceArn: `${bucketArn}/parts/a/b` }));
         }
         for (const action of ["s3:DeleteBucketPolicy", "s3:PutBucketPolicy", "s3:DeleteBucket"]) {
-          assert.ok(explicitDenial(policy, { principalArn, action, resourceArn: bucketArn }), `${identity} ${action}`);
+          assert.ok(refuses(policy, { principalArn, action, resourceArn: bucketArn }), `${identity} ${action}`);
         }
         for (const prefix of Object.values(StorePrefix)) {
           const resourceArn = `${bucketArn}/${prefix}a`;
-          const denied = explicitDenial(policy, { principalArn, action: "s3:PutObject", resourceArn }) !== undefined;
+          const denied = refuses(policy, { principalArn, action: "s3:PutObject", resourceArn });
           assert.equal(denied, !mayDo(identity as Identity, "s3:PutObject", prefix), `${identity} ${prefix}`);
         }
       }
       const stranger = { ...deletion, principalArn: `arn:aws:iam::${account}:role/other` };
-      assert.equal(explicitDenial(policy, stranger), undefined);
+      assert.equal(refuses(policy, stranger), false);
     });
   }
 
@@ -57,7 +70,7 @@ describe("explicit refusal by a policy", () => {
     },
   };
   for (const [name, statement] of Object.entries(certain)) {
-    it(`is certain by ${name}`, () => assert.ok(explicitDenial(policyOf(statement), deletion)));
+    it(`is a refusal by ${name}`, () => assert.ok(refuses(policyOf(statement), deletion)));
   }
 
   const uncertain: Record<string, object> = {
@@ -83,14 +96,24 @@ describe("explicit refusal by a policy", () => {
     "it has no action": { Effect: "Deny", Principal: "*", Resource: "*" },
   };
   for (const [name, statement] of Object.entries(uncertain)) {
-    it(`is not certain when ${name}`, () => assert.equal(explicitDenial(policyOf(statement), deletion), undefined));
+    it(`is no refusal when ${name}`, () => assert.equal(refuses(policyOf(statement), deletion), false));
   }
 
   it("takes a single statement, and none, and says which one refuses", () => {
-    assert.deepEqual(explicitDenial(JSON.stringify({ Statement: refusal }), deletion), { sid: "No" });
-    assert.deepEqual(explicitDenial(policyOf({}, { ...refusal, Sid: undefined }), deletion), { sid: "statement 2" });
-    assert.equal(explicitDenial("{}", deletion), undefined);
-    assert.throws(() => explicitDenial("<xml>", deletion), SyntaxError);
+    assert.deepEqual(answerOfPolicy(JSON.stringify({ Statement: refusal }), deletion), {
+      answer: "refused",
+      sid: "No",
+    });
+    const unnamed = policyOf({}, { ...refusal, Sid: undefined });
+    assert.deepEqual(answerOfPolicy(unnamed, deletion), { answer: "refused", sid: "statement 2" });
+    const allowed = { ...refusal, Effect: "Allow", Sid: "Yes" };
+    assert.deepEqual(answerOfPolicy(policyOf(allowed), deletion), { answer: "allowed", sid: "Yes" });
+    assert.deepEqual(answerOfPolicy(policyOf(allowed, refusal), deletion), { answer: "refused", sid: "No" });
+    assert.deepEqual(answerOfPolicy("{}", deletion), { answer: "open" });
+    const byNotAction = policyOf({ Effect: "Deny", Principal: "*", NotAction: "s3:Get*", Resource: "*" });
+    assert.equal(answerOfPolicy(byNotAction, deletion).answer, "refused");
+    assert.equal(answerOfPolicy(byNotAction, deletion, { notAction: false }).answer, "open");
+    assert.throws(() => answerOfPolicy("<xml>", deletion), SyntaxError);
   });
 
   it("never says refused where a simulator of IAM says allowed", async () => {
@@ -146,7 +169,7 @@ describe("explicit refusal by a policy", () => {
           {},
         );
         assert.ok(result.resultType === "single", JSON.stringify(result));
-        assert.equal(explicitDenial(policy, deletion) !== undefined, result.overallResult === "ExplicitlyDenied");
+        assert.equal(refuses(policy, deletion), result.overallResult === "ExplicitlyDenied");
       }),
       { numRuns: 200 },
     );

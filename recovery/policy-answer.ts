@@ -19,24 +19,43 @@ interface ForeignStatement {
   readonly Condition?: unknown;
 }
 
+/** What a policy certainly says to a request; `open` where it says nothing certain, and other policies decide. */
+export const PolicyAnswer = { Refused: "refused", Allowed: "allowed", Open: "open" } as const;
+export type PolicyAnswer = (typeof PolicyAnswer)[keyof typeof PolicyAnswer];
+
 /**
- * The statement of a resource's policy that certainly refuses a request, or nothing when none certainly does. An
- * explicit refusal decides whatever any other policy allows (IAM User Guide, "Policy evaluation logic"), so this judges
- * what must not be tried: deleting a key, taking a policy away, shortening a real lock. It errs on one side only: a
- * condition on anything but the principal, and whatever else it does not understand, counts as no refusal.
+ * What a resource's policy certainly answers. An explicit refusal decides whatever any other policy allows (IAM User
+ * Guide, "Policy evaluation logic"), so this judges what must not be tried: deleting a key, taking a policy away,
+ * shortening a real lock. A condition on anything but the principal, and whatever else is not understood, makes a
+ * statement uncertain: such a refusal does not count, nor does such a permission.
  *
  * @param policy the policy's JSON text, of anybody's making
+ * @param notAction whether the server takes notice of refusals by `NotAction` (radosgw passes over them) @default true
  * @throws Error when it is not JSON
  */
-export function explicitDenial(policy: string, request: PolicyRequest): { readonly sid: string } | undefined {
+export function answerOfPolicy(
+  policy: string,
+  request: PolicyRequest,
+  { notAction = true }: { readonly notAction?: boolean } = {},
+): { readonly answer: PolicyAnswer; readonly sid?: string } {
   const { Statement } = JSON.parse(policy) as { Statement?: unknown };
   const statements = (Array.isArray(Statement) ? Statement : [Statement]) as (ForeignStatement | undefined)[];
-  const index = statements.findIndex(
-    (statement) => statement?.Effect === "Deny" && certainlyMatches(statement, request),
-  );
-  if (index < 0) return undefined;
-  const sid = statements[index]!.Sid;
-  return { sid: typeof sid === "string" ? sid : `statement ${index + 1}` };
+  const find = (effect: string): number =>
+    statements.findIndex(
+      (statement) =>
+        statement?.Effect === effect &&
+        (notAction || statement.NotAction === undefined) &&
+        certainlyMatches(statement, request),
+    );
+  const sidOf = (index: number): string => {
+    const sid = statements[index]!.Sid;
+    return typeof sid === "string" ? sid : `statement ${index + 1}`;
+  };
+  const refusal = find("Deny");
+  if (refusal >= 0) return { answer: PolicyAnswer.Refused, sid: sidOf(refusal) };
+  const permission = find("Allow");
+  if (permission >= 0) return { answer: PolicyAnswer.Allowed, sid: sidOf(permission) };
+  return { answer: PolicyAnswer.Open };
 }
 
 function certainlyMatches(statement: ForeignStatement, request: PolicyRequest): boolean {
