@@ -55,7 +55,7 @@ function leftovers(): string[] {
 }
 
 describe("bad days", () => {
-  it("[guide 14] a backup killed at any moment leaves no recovery point, and the next one works", async function () {
+  it("[guide 10] a backup killed at any moment leaves no recovery point, and the next one works", async function () {
     this.timeout(120_000);
     const { path } = await protectedDatabase("killed", { maxBytesPerSecond: 2_000_000 });
     let kills = 0;
