@@ -188,21 +188,74 @@ export function identityPolicy(identity: Identity, resources: StoreResources): P
   return { Version: "2012-10-17", Statement: statements };
 }
 
-/** How a bucket policy tells identities apart. */
-export const PrincipalMatch = {
-  /** `aws:PrincipalArn` conditions: hold on when a role is deleted and created again. For AWS. */
-  Condition: "condition",
-  /** The `Principal` element. For servers without that condition key, such as Ceph's radosgw. */
-  Element: "element",
+/** Whose reading of a bucket policy it is written for. */
+export const PolicyDialect = {
+  /**
+   * AWS: identities by `aws:PrincipalArn`, so that the policy holds on when a role is deleted and created again; and
+   * everything else is refused by `NotAction`, what AWS will invent later included.
+   */
+  Aws: "aws",
+  /**
+   * Ceph's radosgw (measured on 16): it knows no `aws:PrincipalArn`, passes over a statement with `NotAction`, and takes
+   * a negated condition with several values as fulfilled when one of them differs. So identities stand in `Principal`,
+   * actions are listed, and listings are only not granted.
+   */
+  Ceph: "ceph",
 } as const;
-export type PrincipalMatch = (typeof PrincipalMatch)[keyof typeof PrincipalMatch];
+export type PolicyDialect = (typeof PolicyDialect)[keyof typeof PolicyDialect];
+
+/** What radosgw 16 can refuse; a name that it does not know makes it refuse the policy. */
+const cephActions: readonly string[] = [
+  "s3:AbortMultipartUpload",
+  "s3:BypassGovernanceRetention",
+  "s3:DeleteBucket",
+  "s3:DeleteBucketPolicy",
+  "s3:DeleteBucketWebsite",
+  "s3:DeleteObject",
+  "s3:DeleteObjectTagging",
+  "s3:DeleteObjectVersion",
+  "s3:DeleteObjectVersionTagging",
+  "s3:GetBucketAcl",
+  "s3:GetBucketObjectLockConfiguration",
+  "s3:GetBucketPolicy",
+  "s3:GetBucketVersioning",
+  "s3:GetLifecycleConfiguration",
+  "s3:GetObject",
+  "s3:GetObjectAcl",
+  "s3:GetObjectLegalHold",
+  "s3:GetObjectRetention",
+  "s3:GetObjectTagging",
+  "s3:GetObjectVersion",
+  "s3:GetObjectVersionAcl",
+  "s3:ListBucketMultipartUploads",
+  "s3:ListMultipartUploadParts",
+  "s3:PutBucketAcl",
+  "s3:PutBucketCORS",
+  "s3:PutBucketLogging",
+  "s3:PutBucketNotification",
+  "s3:PutBucketObjectLockConfiguration",
+  "s3:PutBucketPolicy",
+  "s3:PutBucketTagging",
+  "s3:PutBucketVersioning",
+  "s3:PutBucketWebsite",
+  "s3:PutLifecycleConfiguration",
+  "s3:PutObject",
+  "s3:PutObjectAcl",
+  "s3:PutObjectLegalHold",
+  "s3:PutObjectRetention",
+  "s3:PutObjectTagging",
+  "s3:PutObjectVersionAcl",
+  "s3:PutObjectVersionTagging",
+  "s3:PutReplicationConfiguration",
+  "s3:RestoreObject",
+];
 
 /** What a bucket policy is generated from. */
 export interface BucketPolicySettings extends StoreResources {
   /** The ARN of the role (or user) of each identity; an identity that does not exist here may be absent. */
   readonly principals: Readonly<Partial<Record<Identity, string>>>;
-  /** @default "condition" */
-  readonly principalMatch?: PrincipalMatch;
+  /** @default "aws" */
+  readonly dialect?: PolicyDialect;
   /**
    * Also grant each identity its rights, not only refuse the others: needed across accounts and on servers where users
    * have no policies of their own. @default false
@@ -268,38 +321,39 @@ function storeAllows(identity: Identity, resources: StoreResources): PolicyState
 /** Refuses one identity what it is not given: other actions, other prefixes, and other listings. */
 function refusals(identity: Identity, arn: string, settings: BucketPolicySettings): PolicyStatement[] {
   const { objects, listing, bucket } = identityRights[identity];
-  const match = settings.principalMatch ?? PrincipalMatch.Condition;
-  const who: Pick<PolicyStatement, "Principal"> =
-    match === PrincipalMatch.Element ? { Principal: { AWS: arn } } : { Principal: "*" };
-  const condition = (more: PolicyStatement["Condition"] = {}): Pick<PolicyStatement, "Condition"> => {
-    const all = match === PrincipalMatch.Condition ? { ArnEquals: { "aws:PrincipalArn": arn }, ...more } : more;
-    return Object.keys(all).length > 0 ? { Condition: all } : {};
-  };
+  const ceph = settings.dialect === PolicyDialect.Ceph;
+  const refuse = (
+    Sid: string,
+    what: Partial<PolicyStatement>,
+    more: PolicyStatement["Condition"] = {},
+  ): PolicyStatement =>
+    ceph
+      ? { Sid, Effect: "Deny", Principal: { AWS: arn }, ...what }
+      : {
+          Sid,
+          Effect: "Deny",
+          Principal: "*",
+          ...what,
+          Condition: { ArnEquals: { "aws:PrincipalArn": arn }, ...more },
+        };
   const everything = [settings.bucketArn, `${settings.bucketArn}/*`];
-  const given = [...objects, ...listing].flatMap((right) => right.actions).concat(bucket);
-  const statements: PolicyStatement[] = [
-    { Sid: "OtherActions", Effect: "Deny", ...who, NotAction: unique(given), Resource: everything, ...condition() },
-  ];
+  const given = unique([...objects, ...listing].flatMap((right) => right.actions).concat(bucket));
+  const others = ceph ? { Action: cephActions.filter((action) => !given.includes(action)) } : { NotAction: given };
+  const statements = [refuse("OtherActions", { ...others, Resource: everything })];
   for (const [index, action] of unique(objects.flatMap((right) => right.actions)).entries()) {
     const prefixes = objects.filter((right) => right.actions.includes(action)).flatMap((right) => right.prefixes);
-    statements.push({
-      Sid: `OtherObjects${index}`,
-      Effect: "Deny",
-      ...who,
-      Action: action,
-      NotResource: objectArns(settings, unique(prefixes)),
-      ...condition(),
-    });
+    statements.push(
+      refuse(`OtherObjects${index}`, { Action: action, NotResource: objectArns(settings, unique(prefixes)) }),
+    );
   }
-  for (const [index, right] of listing.entries()) {
-    statements.push({
-      Sid: `OtherLists${index}`,
-      Effect: "Deny",
-      ...who,
-      Action: right.actions,
-      Resource: settings.bucketArn,
-      ...condition({ StringNotLike: { "s3:prefix": keyPatterns(settings, right.prefixes) } }),
-    });
+  for (const [index, right] of ceph ? [] : listing.entries()) {
+    statements.push(
+      refuse(
+        `OtherLists${index}`,
+        { Action: right.actions, Resource: settings.bucketArn },
+        { StringNotLike: { "s3:prefix": keyPatterns(settings, right.prefixes) } },
+      ),
+    );
   }
   return statements;
 }
@@ -327,10 +381,7 @@ function refusalsForAll(settings: BucketPolicySettings): PolicyStatement[] {
     });
   }
   const evidenceWriter = principals[Identity.EvidenceWriter];
-  if (
-    evidenceWriter !== undefined &&
-    (settings.principalMatch ?? PrincipalMatch.Condition) === PrincipalMatch.Condition
-  ) {
+  if (evidenceWriter !== undefined && settings.dialect !== PolicyDialect.Ceph) {
     refuse("EvidenceOfOthers", "s3:PutObject", objectArns(settings, [Evidence]), {
       ArnNotEquals: { "aws:PrincipalArn": evidenceWriter },
     });

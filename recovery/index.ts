@@ -19,6 +19,7 @@ export * from "./measured-runs";
 export * from "./objective-override";
 export * from "./objectives";
 export * from "./placement";
+export * from "./policy-denial";
 export * from "./postgres-url";
 export * from "./proof-level";
 export * from "./protection";

@@ -8,7 +8,7 @@ import {
   identityRights,
   mayDo,
   type PolicyDocument,
-  PrincipalMatch,
+  PolicyDialect,
   SigningKeyKind,
   StorePrefix,
 } from "../../recovery";
@@ -231,7 +231,7 @@ describe("identities of the store", () => {
   it("names users in the Principal element for servers without aws:PrincipalArn", () => {
     const policy = bucketPolicy({
       ...settings,
-      principalMatch: PrincipalMatch.Element,
+      dialect: PolicyDialect.Ceph,
       grants: true,
       requireTls: false,
     });
