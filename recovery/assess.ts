@@ -1,8 +1,8 @@
-import { type DeclaredDatabase } from "./declared-database";
+import { declarationProblems, type DeclaredDatabase } from "./declared-database";
 import { type Term } from "./derivation";
 import { type Fix, fixFor } from "./fix";
 import { defaultEvidenceRules, type EvidenceRules, type MeasuredRun, TimeBasis } from "./measured-runs";
-import { type Objectives } from "./objectives";
+import { impossibleObjectives, type Objectives } from "./objectives";
 import { recoveryPaths, type ScenarioCase } from "./recovery-path";
 import { type Scenario, scenarios } from "./scenario";
 import { Verdict } from "./verdict";
@@ -50,8 +50,12 @@ export interface Outcome {
 /**
  * How much each database would lose and how long it would be down, in each scenario, why, and what is the smallest
  * change that meets a missed objective. The order of databases, protections and evidence changes nothing.
+ *
+ * @throws RangeError naming every impossible number and repeated name in the input.
  */
 export function assess(input: AssessmentInput): Outcome[] {
+  const problems = [...impossibleObjectives(input.objectives), ...declarationProblems(input.databases)];
+  if (problems.length > 0) throw new RangeError(`nothing can be assessed:\n  ${problems.join("\n  ")}`);
   return byName(input.databases)
     .map(inOrder)
     .flatMap((database) => scenarios.map((scenario) => assessScenario(input, database, scenario)));

@@ -1,7 +1,9 @@
 import { type Outcome } from "./assess";
-import { type Term, TermName, totalMinutes } from "./derivation";
+import { knownMinutes, type Term, TermName, totalMinutes } from "./derivation";
 import { type EvidencePhase } from "./evidence";
-import { coverage, Mechanism } from "./protection";
+import { defaultEvidenceRules } from "./measured-runs";
+import { defaultResponseTimes } from "./objectives";
+import { coverage, Mechanism, recoveryDefaults } from "./protection";
 import { bytesText, numberText } from "./quantity-text";
 import { scenarioDescriptions, scenarios } from "./scenario";
 import { combineVerdicts, Verdict } from "./verdict";
@@ -64,7 +66,9 @@ function derivationText(outcome: Outcome): string {
     ...termLines("loss", outcome.derivation.loss),
     ...termLines("recovery", outcome.derivation.recovery),
     ...reasons(outcome).map(([label, reason]) => `  ${label}: ${reason}`),
-  ].join("\n");
+  ]
+    .map(printable)
+    .join("\n");
 }
 
 /** What there is to say beside the numbers, each with its label. */
@@ -86,7 +90,7 @@ function termLines(label: string, terms: readonly Term[]): string[] {
   const total = totalMinutes(terms);
   const names = Math.max(...terms.map(({ name }) => name.length));
   return [
-    `  ${label} ${total === null ? "unknown" : minutesText(total)} =`,
+    `  ${label} ${total === null ? `at least ${minutesText(knownMinutes(terms))}` : minutesText(total)} =`,
     ...terms.map(
       ({ name, minutes, origin, detail }) =>
         `    ${name.padEnd(names)}  ${(minutes === null ? "unknown" : minutesText(minutes)).padStart(9)}  ${origin}: ${detail}`,
@@ -131,9 +135,15 @@ function markdownText(text: string): string {
   return text.replace(/[\r\n]+/g, " ").replace(/[\\`*_{}[\]<>|#@~]/g, (character) => `&#${character.charCodeAt(0)};`);
 }
 
+/** Names come from configurations: nothing in them may move the terminal's cursor. */
+function printable(text: string): string {
+  return text.replace(/\p{Cc}/gu, "?");
+}
+
 function plainTable(rows: readonly (readonly string[])[]): string {
   const widths = columnWidths(rows);
   return rows
+    .map((cells) => cells.map(printable))
     .map((cells) =>
       cells
         .map((cell, at) => cell.padEnd(widths[at] ?? 0))
@@ -221,14 +231,35 @@ export function coverageMarkdown(): string {
       ...mechanisms.map((mechanism) => (coverage[mechanism][scenario].helps ? "yes" : "no")),
     ]),
   ]);
-  const reasonsTable = markdownTable([
-    ["Mechanism", "Scenario", "Helps", "Because"],
-    ...mechanisms.flatMap((mechanism) =>
-      scenarios.map((scenario) => {
-        const { helps, because } = coverage[mechanism][scenario];
-        return [mechanism, scenarioDescriptions[scenario].title, helps ? "yes" : "no", because];
-      }),
-    ),
-  ]);
-  return `${overview}\n\n${reasonsTable}`;
+  return `${overview}\n\n${markdownTable([["Mechanism", "Scenario", "Helps", "Because"], ...coverageReasons()])}`;
+}
+
+/** One row for all mechanisms and scenarios that share an answer. */
+function coverageReasons(): string[][] {
+  const rows = new Map<string, { mechanisms: string[]; cells: string[] }>();
+  for (const mechanism of Object.values(Mechanism)) {
+    const reasons = new Set(scenarios.map((scenario) => coverage[mechanism][scenario].because));
+    for (const because of reasons) {
+      const answered = scenarios.filter((scenario) => coverage[mechanism][scenario].because === because);
+      const titles = answered.map((scenario) => scenarioDescriptions[scenario].title).join(", ");
+      const helps = answered.some((scenario) => coverage[mechanism][scenario].helps) ? "yes" : "no";
+      const key = `${titles}: ${because}`;
+      const row = rows.get(key) ?? { mechanisms: [], cells: [titles, helps, because] };
+      row.mechanisms.push(mechanism);
+      rows.set(key, row);
+    }
+  }
+  return [...rows.values()].map(({ mechanisms, cells }) => [mechanisms.join(", "), ...cells]);
+}
+
+/** What is assumed where nothing is stated or measured: the other table of the model's documentation. */
+export function defaultsMarkdown(): string {
+  const values = Object.entries<string | number>({
+    ...defaultResponseTimes,
+    ...recoveryDefaults,
+    ...defaultEvidenceRules,
+  });
+  const text = (name: string, value: string | number) =>
+    typeof value === "number" && name.endsWith("BytesPerSecond") ? `${bytesText(value)}/s` : String(value);
+  return markdownTable([["Assumption", "Value"], ...values.map(([name, value]) => [`\`${name}\``, text(name, value)])]);
 }

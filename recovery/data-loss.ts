@@ -63,10 +63,12 @@ const untouched: Term = {
 function dumpTerms(dump: DumpProtection, sizeBytes: number | undefined): Term[] {
   const start = statedOr(dump.startDelayMinutes, recoveryDefaults.startDelayMinutes);
   const upload = statedOr(dump.uploadMinutes, recoveryDefaults.uploadMinutes);
+  const copyTime = copyTimeTerm(TermName.Dump, dump.dumpMinutes, sizeBytes);
   return [
     ...gapTerms(dump),
+    ...overlapTerms(dump, start.value + (copyTime.minutes ?? 0) + upload.value),
     { name: TermName.StartDelay, minutes: start.value, origin: start.origin, detail: "until the copy begins" },
-    copyTimeTerm(TermName.Dump, dump.dumpMinutes, sizeBytes),
+    copyTime,
     {
       name: TermName.Upload,
       minutes: upload.value,
@@ -102,6 +104,22 @@ function gapTerms({ schedule, timeZone, failedRuns }: DumpProtection): Term[] {
       detail: `${failed.value} failed or skipped in a row: ${failed.value + 1} gaps in a row are ${gaps} min at most`,
     },
   ];
+}
+
+/**
+ * What runs add that are longer than the time between two firings. With `concurrencyPolicy: Forbid` the CronJob
+ * controller starts a missed run as soon as the one before it has ended, so that each gap is at least as long as a run.
+ */
+function overlapTerms({ schedule, timeZone, failedRuns }: DumpProtection, runMinutes: number): Term[] {
+  if (schedule === undefined) return [];
+  const parsed = parseSchedule(schedule);
+  const intervals = (failedRuns ?? recoveryDefaults.failedRuns) + 1;
+  const gapsOf = (count: number) => (count === 0 ? 0 : largestGapMinutes(parsed, timeZone, count - 1));
+  const waited = Array.from({ length: intervals }, (_, at) => gapsOf(at) + (intervals - at) * runMinutes);
+  const excess = Math.max(...waited) - gapsOf(intervals);
+  if (excess <= 0) return [];
+  const detail = `a run takes ${numberText(runMinutes)} min, longer than the time to the next one, which waits for it`;
+  return [{ name: TermName.Overlap, minutes: excess, origin: TermOrigin.Schedule, detail }];
 }
 
 /** How long a whole copy of the database takes. */

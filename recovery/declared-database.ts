@@ -54,3 +54,42 @@ export function recoveryTargetClass(engine: Engine): TargetClass {
   if (engine === Engine.Rds) return TargetClass.Rds;
   return engine === Engine.Sqlite ? TargetClass.File : TargetClass.DurableServer;
 }
+
+const WHOLE_NUMBERS: ReadonlySet<string> = new Set([
+  "failedRuns",
+  "count",
+  "revisionHistoryLimit",
+  "evaluationPeriods",
+]);
+
+/**
+ * Everything in a declaration that no assessment can be made of: impossible numbers, and names that are not unique, so
+ * that an outcome or a fix would not say what it is about.
+ */
+export function declarationProblems(databases: readonly DeclaredDatabase[]): string[] {
+  const problems = repeated(databases).map((name) => `database ${name} is declared more than once`);
+  for (const { name, sizeBytes, protections, sites = [], dependencies = [], detection = {} } of databases) {
+    problems.push(...numberProblems(name, { sizeBytes }), ...numberProblems(`${name}.detection`, detection));
+    for (const [label, named] of Object.entries({ protections, sites, dependencies })) {
+      problems.push(...repeated(named).map((again) => `${name}.${label}: ${again} is declared more than once`));
+    }
+    for (const part of [...protections, ...sites]) problems.push(...numberProblems(`${name}.${part.name}`, part));
+  }
+  return problems;
+}
+
+function numberProblems(path: string, part: object): string[] {
+  return Object.entries(part).flatMap(([field, value]) => {
+    if (typeof value !== "number") return [];
+    const problem = (expected: string) => [`${path}.${field}: expected ${expected}, got ${value}`];
+    if (field.endsWith("PerSecond")) return value > 0 ? [] : problem("a number above 0");
+    if (WHOLE_NUMBERS.has(field))
+      return Number.isInteger(value) && value >= 0 ? [] : problem("a whole number of 0 or more");
+    return value >= 0 ? [] : problem("a number of 0 or more");
+  });
+}
+
+function repeated(items: readonly { readonly name: string }[]): string[] {
+  const names = items.map(({ name }) => name);
+  return [...new Set(names.filter((name, at) => names.indexOf(name) !== at))];
+}

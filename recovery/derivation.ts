@@ -27,6 +27,7 @@ export const TermName = {
   Untouched: "data untouched",
   ScheduleGap: "schedule gap",
   FailedRun: "failed run",
+  Overlap: "runs that wait",
   StartDelay: "start delay",
   Dump: "dump",
   Upload: "upload",

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { parseDocument } from "./parse-document";
 import { canonicalJson } from "./canonical-json";
 import { Verdict } from "./verdict";
 
@@ -45,6 +46,35 @@ export interface EvidencePhase {
   readonly seconds: number;
 }
 
+/** Exactly one object of the store, so that it can be vouched for and never be mistaken for another. */
+export interface ObjectReference {
+  readonly key: string;
+  /** Version of the object, where the store keeps versions. */
+  readonly versionId?: string;
+  /** Lower-case hexadecimal SHA-256 of the object's bytes. */
+  readonly sha256: string;
+}
+
+/** How evidence is signed. */
+export const SignatureAlgorithm = {
+  /** A key of one's own in a file. */
+  Ed25519: "ed25519",
+  /** A KMS key of kind ECC_NIST_P256. */
+  KmsEcdsa: "kms-ecdsa-sha256",
+  /** A KMS key of kind HMAC_256. */
+  KmsHmac: "kms-hmac-sha256",
+} as const;
+export type SignatureAlgorithm = (typeof SignatureAlgorithm)[keyof typeof SignatureAlgorithm];
+
+/** Who stands for a record: made with a key that no backup writer can use. */
+export interface EvidenceSignature {
+  readonly algorithm: SignatureAlgorithm;
+  /** ARN of the KMS key, or the SHA-256 of the public key. */
+  readonly keyId: string;
+  /** Base64, over `evidenceSignatureInput` of the record's digest. */
+  readonly value: string;
+}
+
 /** The newest evidence format that this version writes, and the newest that it reads. */
 export const evidenceFormatVersion = 1;
 
@@ -79,12 +109,25 @@ export interface Evidence {
   /** When the newest recovery point was bad: the last good one, and what falling back to it would have lost. */
   readonly lastGood?: { readonly recoveryPoint: string; readonly achievedRpoSeconds: number | "unknown" };
   readonly runnerVersion: string;
-  /** SHA-256 of the canonical JSON of everything else in here. */
+  /** The manifest that was read; a signature vouches for it, and so for the parts whose SHA-256 it names. */
+  readonly manifest?: ObjectReference;
+  /** The records of this database that no record had named before this one: the chain, by which none can be dropped. */
+  readonly previous?: readonly ObjectReference[];
+  /** SHA-256 of the canonical JSON of everything else in here, the signature excepted. */
   readonly digest: string;
+  /** Absent where no key is configured. */
+  readonly signature?: EvidenceSignature;
 }
 
 const seconds = z.number().min(0);
 const secondsOrUnknown = z.union([seconds, z.literal("unknown")]);
+
+const sha256 = z.string().regex(/^[0-9a-f]{64}$/);
+const objectReference: z.ZodType<ObjectReference> = z.object({
+  key: z.string().min(1),
+  versionId: z.string().optional(),
+  sha256,
+});
 
 const schema: z.ZodType<Evidence> = z.object({
   formatVersion: z.number().int(),
@@ -107,7 +150,12 @@ const schema: z.ZodType<Evidence> = z.object({
   checks: z.array(z.object({ name: z.string().min(1), verdict: z.enum(Verdict), detail: z.string() })),
   lastGood: z.object({ recoveryPoint: z.string(), achievedRpoSeconds: secondsOrUnknown }).optional(),
   runnerVersion: z.string(),
-  digest: z.string().regex(/^[0-9a-f]{64}$/),
+  manifest: objectReference.optional(),
+  previous: z.array(objectReference).optional(),
+  digest: sha256,
+  signature: z
+    .object({ algorithm: z.enum(SignatureAlgorithm), keyId: z.string().min(1), value: z.string().min(1) })
+    .optional(),
 });
 
 /** An evidence record, or every reason why the text is not one. */
@@ -117,26 +165,16 @@ export type ParsedEvidence =
 
 /** Reads an evidence record; hostile or newer text is refused with every problem named. */
 export function parseEvidence(text: string): ParsedEvidence {
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch (error) {
-    return { problems: [`not JSON: ${(error as Error).message}`] };
-  }
-  const version = (value as { formatVersion?: unknown } | null)?.formatVersion;
-  if (typeof version === "number" && version > evidenceFormatVersion) {
-    return {
-      problems: [
-        `format version ${version} is newer than ${evidenceFormatVersion}, the newest that this version reads`,
-      ],
-    };
-  }
-  const parsed = schema.safeParse(value);
-  if (parsed.success) return { evidence: parsed.data };
-  return { problems: parsed.error.issues.map((issue) => `${issue.path.join(".") || "evidence"}: ${issue.message}`) };
+  const { value: evidence, problems } = parseDocument(text, schema, "evidence", evidenceFormatVersion);
+  return evidence ? { evidence } : { problems };
 }
 
 /** The text whose SHA-256 is the record's `digest`. */
 export function evidenceDigestInput(evidence: Omit<Evidence, "digest">): string {
-  return canonicalJson({ ...evidence, digest: undefined });
+  return canonicalJson({ ...evidence, digest: undefined, signature: undefined });
+}
+
+/** The text that is signed; what it begins with keeps the key's signatures from meaning anything else. */
+export function evidenceSignatureInput(digest: string): string {
+  return `disaster-recovery evidence ${digest}`;
 }

@@ -116,7 +116,7 @@ export function changeText(change: FixChange, database: DeclaredDatabase): strin
       return `${change.protection}: ${settingsText(inRdsTerms(change, database))}`;
     case "add": {
       const { mechanism, name, ...settings } = change.protection;
-      return [`add a ${mechanism} \`${name}\``, settingsText(settings)].filter((part) => part !== "").join(" with ");
+      return [`add ${mechanism} \`${name}\``, settingsText(settings)].filter((part) => part !== "").join(" with ");
     }
     case "compute":
       return `recovery site ${change.site}: \`compute: true\``;
@@ -352,12 +352,13 @@ function addedProtections({ database, objectives, scenario }: ScenarioCase, doma
           walRetentionDays: windowDays + 3,
           baseBackupSchedule: DAILY_BASE_BACKUP,
         };
-  const added: Protection[] = [log];
-  if (scenario !== Scenario.DataCorruption) {
+  if (scenario === Scenario.DataCorruption) return [{ change: "add", protection: log }];
+  const added: Protection[] = [];
+  if (database.protections.some(isStored)) added.push({ mechanism: Mechanism.StoreCopy, ...named("store-copy") });
+  added.push(log);
+  if (!sqlite) {
     const lagSeconds = ADDED_STANDBY_LAG_SECONDS;
-    if (!sqlite)
-      added.push({ mechanism: Mechanism.Standby, ...named("standby"), placement: serverPlacement, lagSeconds });
-    if (database.protections.some(isStored)) added.push({ mechanism: Mechanism.StoreCopy, ...named("store-copy") });
+    added.push({ mechanism: Mechanism.Standby, ...named("standby"), placement: serverPlacement, lagSeconds });
   }
   return added.map((protection) => ({ change: "add", protection }));
 }
@@ -405,6 +406,7 @@ function whyNoFix(scenarioCase: ScenarioCase, best: RecoveryPath | undefined): s
   if (database.sizeBytes === undefined) {
     return "the database's size is unknown: state `sizeBytes`, or measure a restore";
   }
+  if (best?.verdict === Verdict.Inconclusive) return `state what is unknown: ${best.why.join("; ")}`;
   const largest = largestWithEverything(scenarioCase);
   if (largest !== undefined && largest.sizeBytes < database.sizeBytes) {
     return (

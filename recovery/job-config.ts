@@ -1,5 +1,7 @@
 import { z } from "zod";
+import { parseDocument } from "./parse-document";
 import { ProofLevel } from "./evidence";
+import { SigningKeyKind } from "./identity";
 import { Engine } from "./manifest";
 import { objectiveProblems, objectivesFrom, type ObjectivesOverrides, objectivesOverridesSchema } from "./objectives";
 import { parsePostgresUrl } from "./postgres-url";
@@ -86,6 +88,19 @@ export interface DatabaseConfig {
   readonly canary?: CanarySettings;
 }
 
+/**
+ * The key that vouches for evidence. One that no backup writer can use: whoever steals the writer's identity could else
+ * vouch for what it wrote itself. Exactly one of the two.
+ */
+export interface SignatureSettings {
+  /** PEM file of an Ed25519 key: a private one signs and checks, a public one checks (`openssl genpkey -algorithm ed25519`). */
+  readonly keyFile?: string;
+  /** ARN of a KMS key. */
+  readonly kmsKeyArn?: string;
+  /** @default "asymmetric" */
+  readonly kmsKeyKind?: SigningKeyKind;
+}
+
 /** How many days parts are kept, counted from their creation. */
 export interface RetentionSettings {
   readonly hotDays: number;
@@ -107,6 +122,8 @@ export interface JobConfig {
    * delete nothing. @default parts are never expected to go
    */
   readonly retention?: RetentionSettings;
+  /** @default evidence is not signed, and nobody vouches for any recovery point */
+  readonly signature?: SignatureSettings;
 }
 
 /** The defaults of everything optional, in one place: the program, the docs and the schema all read them here. */
@@ -230,6 +247,23 @@ const configSchema = z.strictObject({
   retention: z
     .strictObject({ hotDays: z.number().int().min(1), archiveDays: z.number().int().min(0).optional() })
     .optional(),
+  signature: z
+    .strictObject({
+      keyFile: z.string().min(1).optional(),
+      kmsKeyArn: z
+        .string()
+        .regex(/^arn:[a-z-]+:kms:[a-z0-9-]+:\d{12}:(key|alias)\/.+$/, "must be the ARN of a KMS key")
+        .optional(),
+      kmsKeyKind: z.enum(SigningKeyKind).optional(),
+    })
+    .check((context) => {
+      const { keyFile, kmsKeyArn, kmsKeyKind } = context.value;
+      const refuse = (message: string): void =>
+        void context.issues.push({ code: "custom", input: context.value, message });
+      if ((keyFile === undefined) === (kmsKeyArn === undefined)) refuse("must name either keyFile or kmsKeyArn");
+      if (kmsKeyKind !== undefined && kmsKeyArn === undefined) refuse("kmsKeyKind is of no use without kmsKeyArn");
+    })
+    .optional(),
   objectives: objectivesOverridesSchema
     .check((context) => {
       for (const message of objectiveProblems(objectivesFrom(context.value))) {
@@ -248,15 +282,8 @@ export type ParsedJobConfig =
 
 /** Reads a job configuration. All problems are named at once, each with the path of the field it is about. */
 export function parseJobConfig(text: string): ParsedJobConfig {
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch (error) {
-    return { problems: [`is not JSON: ${(error as Error).message}`] };
-  }
-  const parsed = typedSchema.safeParse(value);
-  if (parsed.success) return { config: parsed.data };
-  return { problems: parsed.error.issues.map((issue) => `${issue.path.join(".") || "the file"}: ${issue.message}`) };
+  const { value: config, problems } = parseDocument(text, typedSchema, "the file");
+  return config ? { config } : { problems };
 }
 
 /** JSON Schema (draft 2020-12) of the job configuration, for editors and CI. */

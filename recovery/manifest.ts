@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { parseDocument } from "./parse-document";
 import { canonicalJson } from "./canonical-json";
 import { BackupMethod, databaseNamePattern, parseRecoveryPointId, partKey, partNamePattern } from "./store-layout";
 import { Verdict } from "./verdict";
@@ -163,23 +164,8 @@ export type ParsedManifest =
  * point's own folder and a format newer than this version are refused with every problem named.
  */
 export function parseManifest(text: string): ParsedManifest {
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch (error) {
-    return { problems: [`not JSON: ${(error as Error).message}`] };
-  }
-  const version = (value as { formatVersion?: unknown } | null)?.formatVersion;
-  if (typeof version === "number" && version > manifestFormatVersion) {
-    return {
-      problems: [
-        `format version ${version} is newer than ${manifestFormatVersion}, the newest that this version reads: use the runner that wrote it, or a newer one`,
-      ],
-    };
-  }
-  const parsed = schema.safeParse(value);
-  if (parsed.success) return { manifest: parsed.data };
-  return { problems: parsed.error.issues.map((issue) => `${issue.path.join(".") || "manifest"}: ${issue.message}`) };
+  const { value: manifest, problems } = parseDocument(text, schema, "manifest", manifestFormatVersion);
+  return manifest ? { manifest } : { problems };
 }
 
 /** The text whose SHA-256 is the manifest's `digest`. */

@@ -204,6 +204,11 @@ export function impliedAvailability({ mtbfDays, mttrMinutes }: Pick<Objectives, 
 
 /** Everything that is wrong with the objectives: impossible numbers, and objectives that contradict each other. */
 export function objectiveProblems(objectives: Objectives): string[] {
+  return [...impossibleObjectives(objectives), ...contradictoryObjectives(objectives)];
+}
+
+/** The numbers of the objectives that cannot be: negative ones, NaN, an RTO of nothing. */
+export function impossibleObjectives(objectives: Objectives): string[] {
   const problems: string[] = [];
   const check = (path: string, value: number | undefined, accepts: (value: number) => boolean, expected: string) => {
     if (value !== undefined && !(Number.isFinite(value) && accepts(value))) {
@@ -220,43 +225,56 @@ export function objectiveProblems(objectives: Objectives): string[] {
   positive("mttrMinutes", objectives.mttrMinutes);
   positive("mtbfDays", objectives.mtbfDays);
   notNegative("detectCorruptionDays", objectives.detectCorruptionDays);
-  if (objectives.mttrMinutes > objectives.rtoMinutes) {
-    problems.push(
-      `mttrMinutes: ${objectives.mttrMinutes} is above rtoMinutes ${objectives.rtoMinutes}; a mean repair cannot take ` +
-        "longer than the longest one allowed",
-    );
-  }
   for (const [at, path] of objectives.tiers.entries()) {
     positive(`tiers[${at}].rtoMinutes`, path.rtoMinutes);
     notNegative(`tiers[${at}].rpoMinutes`, path.rpoMinutes);
   }
-  const names = objectives.tiers.map(({ name }) => name);
+  for (const scenario of scenarios) {
+    positive(`scenarios.${scenario}.rtoMinutes`, objectives.scenarios[scenario].rtoMinutes);
+    notNegative(`scenarios.${scenario}.rpoMinutes`, objectives.scenarios[scenario].rpoMinutes);
+  }
+  const { bySeverity, ...response } = objectives.response;
+  for (const [path, times] of [
+    ["response", response],
+    ...severities.map((severity) => [`response.bySeverity.${severity}`, bySeverity?.[severity]] as const),
+  ] as const) {
+    notNegative(`${path}.detectMinutes`, times?.detectMinutes);
+    notNegative(`${path}.acknowledgeMinutes`, times?.acknowledgeMinutes);
+    notNegative(`${path}.decideMinutes`, times?.decideMinutes);
+  }
+  return problems;
+}
+
+function contradictoryObjectives(objectives: Objectives): string[] {
+  const { rtoMinutes, rpoMinutes, mttrMinutes, tiers, response } = objectives;
+  const problems: string[] = [];
+  if (mttrMinutes > rtoMinutes) {
+    problems.push(
+      `mttrMinutes: ${mttrMinutes} is above rtoMinutes ${rtoMinutes}; a mean repair cannot take longer than the ` +
+        "longest one allowed",
+    );
+  }
+  const names = tiers.map(({ name }) => name);
   for (const name of new Set(names.filter((name, at) => names.indexOf(name) !== at))) {
     problems.push(`tiers: "${name}" is listed more than once`);
   }
   for (const scenario of scenarios) {
-    const { rtoMinutes, rpoMinutes, looserBecause } = objectives.scenarios[scenario];
-    positive(`scenarios.${scenario}.rtoMinutes`, rtoMinutes);
-    notNegative(`scenarios.${scenario}.rpoMinutes`, rpoMinutes);
-    if (looserBecause !== undefined) continue;
-    for (const [objective, own, overall] of [
-      ["rtoMinutes", rtoMinutes, objectives.rtoMinutes],
-      ["rpoMinutes", rpoMinutes, objectives.rpoMinutes],
+    const own = objectives.scenarios[scenario];
+    if (own.looserBecause !== undefined) continue;
+    for (const [objective, ownMinutes, overall] of [
+      ["rtoMinutes", own.rtoMinutes, rtoMinutes],
+      ["rpoMinutes", own.rpoMinutes, rpoMinutes],
     ] as const) {
-      if (own > overall) {
+      if (ownMinutes > overall) {
         problems.push(
-          `scenarios.${scenario}.${objective}: ${own} is looser than the overall ${objective} ${overall}; lower it, ` +
-            `or say why in scenarios.${scenario}.looserBecause`,
+          `scenarios.${scenario}.${objective}: ${ownMinutes} is looser than the overall ${objective} ${overall}; ` +
+            `lower it, or say why in scenarios.${scenario}.looserBecause`,
         );
       }
     }
   }
-  const { bySeverity, ...response } = objectives.response;
-  const responses: [string, Partial<ResponseTimes>][] = [["response", response]];
   for (const severity of severities) {
-    const own = bySeverity?.[severity];
-    if (own !== undefined) responses.push([`response.bySeverity.${severity}`, own]);
-    const { acknowledgeMinutes } = responseTimesFor(objectives.response, severity);
+    const { acknowledgeMinutes } = responseTimesFor(response, severity);
     const { responseMinutes } = severityLevels[severity];
     if (acknowledgeMinutes > responseMinutes) {
       problems.push(
@@ -264,11 +282,6 @@ export function objectiveProblems(objectives: Objectives): string[] {
           `${responseMinutes}`,
       );
     }
-  }
-  for (const [path, times] of responses) {
-    notNegative(`${path}.detectMinutes`, times.detectMinutes);
-    notNegative(`${path}.acknowledgeMinutes`, times.acknowledgeMinutes);
-    notNegative(`${path}.decideMinutes`, times.decideMinutes);
   }
   return problems;
 }

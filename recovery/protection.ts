@@ -1,3 +1,4 @@
+import { Engine } from "./manifest";
 import { type LifecycleTransition, type Retrieval } from "./retention";
 import { Scenario } from "./scenario";
 import { BackupMethod } from "./store-layout";
@@ -274,6 +275,13 @@ export const coverage: Readonly<Record<Mechanism, Readonly<Record<Scenario, Cove
   [Mechanism.Rollback]: applicationCoverage(Scenario.DeploymentFailure, "back to the version that worked"),
   [Mechanism.Pooler]: applicationCoverage(Scenario.DatabaseConnectionLoss, "connections are bounded and come back"),
 };
+
+/** Whether a mechanism exists for an engine at all: a stream of a SQLite file protects no PostgreSQL server. */
+export function appliesTo(mechanism: Mechanism, engine: Engine): boolean {
+  if (mechanism === Mechanism.SqliteStream) return engine === Engine.Sqlite;
+  if (mechanism === Mechanism.PointInTimeLog || mechanism === Mechanism.Standby) return engine !== Engine.Sqlite;
+  return true;
+}
 
 /** Whether this protection holds the data in a store that can be copied. */
 export function isStored(protection: Protection): protection is StoredProtection {

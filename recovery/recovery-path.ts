@@ -13,6 +13,7 @@ import {
 import { type Objectives, responseTimesFor, type ScenarioObjective } from "./objectives";
 import { Domain, failedDomains, PlacedKind, survivalOf, Survival } from "./placement";
 import {
+  appliesTo,
   coverage,
   evidenceMechanism,
   isStored,
@@ -84,6 +85,10 @@ export function recoveryPaths(scenarioCase: ScenarioCase): RecoveryPaths {
   const notCounted: string[] = [];
   for (const protection of database.protections) {
     if (protection.mechanism === Mechanism.StoreCopy) continue;
+    if (!appliesTo(protection.mechanism, database.engine)) {
+      notCounted.push(`${protection.name}: a ${protection.mechanism} does nothing for engine ${database.engine}`);
+      continue;
+    }
     const { helps, because } = coverage[protection.mechanism][scenario];
     if (!helps) {
       // Where the data is whole, it goes without saying that no copy of it is used.

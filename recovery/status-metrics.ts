@@ -1,3 +1,5 @@
+import { Verdict } from "./verdict";
+
 /** The CloudWatch namespace of what `dr status --publish` publishes. */
 export const statusMetricNamespace = "DisasterRecovery";
 
@@ -16,6 +18,32 @@ export const StatusMetric = {
   BackupNotPassed: "BackupNotPassed",
 } as const;
 export type StatusMetric = (typeof StatusMetric)[keyof typeof StatusMetric];
+
+/** What a database's status is published from. */
+export interface PublishedStatus {
+  /** `null` when there is no complete recovery point. */
+  readonly recoveryPointAgeSeconds: number | null;
+  /** The newest restore test; absent when there was never one. */
+  readonly restoreTest: { readonly ageSeconds: number; readonly verdict: Verdict } | undefined;
+  /** The verdict of the newest readable manifest; absent when there is none. */
+  readonly newestBackup: Verdict | undefined;
+}
+
+/** The values to publish. An age that does not exist is left out: a missing value is a breach of its alarm. */
+export function statusMetricValues(
+  status: PublishedStatus,
+): { readonly metric: StatusMetric; readonly value: number }[] {
+  const { recoveryPointAgeSeconds, restoreTest, newestBackup } = status;
+  const notPassed = (verdict: Verdict | undefined): number => (verdict === Verdict.Pass ? 0 : 1);
+  return [
+    ...(recoveryPointAgeSeconds === null
+      ? []
+      : [{ metric: StatusMetric.RecoveryPointAgeSeconds, value: recoveryPointAgeSeconds }]),
+    ...(restoreTest ? [{ metric: StatusMetric.RestoreTestAgeSeconds, value: restoreTest.ageSeconds }] : []),
+    { metric: StatusMetric.RestoreTestNotPassed, value: notPassed(restoreTest?.verdict) },
+    { metric: StatusMetric.BackupNotPassed, value: notPassed(newestBackup) },
+  ];
+}
 
 /** What tells one series from another, in the order of the dimensions. */
 export interface StatusMetricDimensions {

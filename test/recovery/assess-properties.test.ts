@@ -6,7 +6,7 @@ import { totalMinutes } from "../../recovery/derivation";
 import { applyFix } from "../../recovery/fix";
 import { type MeasuredRun } from "../../recovery/measured-runs";
 import { type Objectives } from "../../recovery/objectives";
-import { coverage } from "../../recovery/protection";
+import { appliesTo, coverage } from "../../recovery/protection";
 import { objectiveShare } from "../../recovery/recovery-path";
 import { Scenario } from "../../recovery/scenario";
 import { NOW } from "../support/declared-architect";
@@ -74,7 +74,9 @@ describe("assessment: what always holds", () => {
     fc.assert(
       fc.property(databases, objectives, runs, (database, wanted, evidence) => {
         for (const { scenario, verdict, by, rpoMinutes, rtoMinutes } of outcomes(database, wanted, evidence)) {
-          const helps = database.protections.some(({ mechanism }) => coverage[mechanism][scenario].helps);
+          const helps = database.protections.some(
+            ({ mechanism }) => appliesTo(mechanism, database.engine) && coverage[mechanism][scenario].helps,
+          );
           if (!helps)
             assert.deepEqual(
               { verdict, by, rpoMinutes, rtoMinutes },

@@ -381,6 +381,21 @@ describe("assessment: a lost place", () => {
   });
 });
 
+describe("assessment: engines", () => {
+  check({
+    title: "a SQLite stream does nothing for PostgreSQL",
+    scenario: "data-corruption",
+    declared: { protections: [{ mechanism: "sqlite-stream", name: "stream", windowDays: 30, placement: elsewhere }] },
+    expected: {
+      rpo: null,
+      rto: null,
+      verdict: "fail",
+      by: null,
+      says: /stream: a sqlite-stream does nothing for engine postgres/,
+    },
+  });
+});
+
 describe("assessment: the application", () => {
   check({
     title: "no mechanism is never met",
@@ -526,6 +541,37 @@ describe("assessment: evidence", () => {
   it("the largest database that meets the RTO comes from what was measured", () => {
     // 15 - 10 - 1 = 4 min; measured 3 min for 3 GB: 4 GB.
     assert.equal(outcomeOf(scenario, architect(), { objectives, evidence: [run()] }).largestSizeBytes, 4 * GB);
+  });
+});
+
+describe("assessment: impossible input", () => {
+  it("is refused with every problem at once", () => {
+    const database = architect({
+      sizeBytes: -1,
+      protections: [
+        { ...dump, failedRuns: 0.5, dumpMinutes: NaN },
+        { ...dump, fetchBytesPerSecond: 0 },
+      ],
+      sites: [{ ...site, startMinutes: -5 }],
+    });
+    assert.throws(
+      () => outcomeOf("complete-outage", database, { objectives: { rtoMinutes: -15 } }),
+      (error: unknown) => {
+        assert.ok(error instanceof RangeError);
+        for (const says of [
+          /rtoMinutes: expected a number above 0, got -15/,
+          /architect.sizeBytes: expected a number of 0 or more, got -1/,
+          /architect.dump.failedRuns: expected a whole number of 0 or more, got 0.5/,
+          /architect.dump.dumpMinutes: .* got NaN/,
+          /architect.dump.fetchBytesPerSecond: expected a number above 0, got 0/,
+          /architect.us.startMinutes: .* got -5/,
+          /architect.protections: dump is declared more than once/,
+        ]) {
+          assert.match(error.message, says);
+        }
+        return true;
+      },
+    );
   });
 });
 

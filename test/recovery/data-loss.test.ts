@@ -58,6 +58,29 @@ describe("data loss: the terms", () => {
       420 + 360 + 3,
     ],
     [
+      // A run takes 2 + 50 + 3 = 55 min: every gap is 55 min, and the copy that is lost takes another 55.
+      "runs of 55 min every 10: each waits for the one before",
+      { ...dump, schedule: "*/10 * * * *", dumpMinutes: 50, uploadMinutes: 3 },
+      undefined,
+      ["schedule gap 10", "failed run 10", "runs that wait 90", "start delay 2", "dump 50", "upload 3"],
+      2 * 55 + 55,
+    ],
+    [
+      "a run as long as the gap waits for nothing",
+      { ...dump, schedule: "0 * * * *", dumpMinutes: 58 },
+      undefined,
+      ["schedule gap 60", "failed run 60", "start delay 2", "dump 58", "upload 0"],
+      180,
+    ],
+    [
+      // Firings at 00:00 and 01:00: gaps of 1 h and 23 h. A run of 92 min makes the short one 92 min.
+      "only the short gap of two is too short",
+      { ...dump, schedule: "0 0,1 * * *", dumpMinutes: 90 },
+      undefined,
+      ["schedule gap 1380", "failed run 60", "runs that wait 32", "start delay 2", "dump 90", "upload 0"],
+      23 * 60 + 92 + 92,
+    ],
+    [
       "no schedule: unknown",
       { ...dump, schedule: undefined },
       undefined,
@@ -119,13 +142,22 @@ describe("data loss: the terms", () => {
   it("a shorter interval never loses more", () => {
     const intervals = [1, 2, 3, 4, 5, 6, 10, 12, 15, 20, 30];
     fc.assert(
-      fc.property(fc.constantFrom(...intervals), fc.constantFrom(...intervals), fc.nat(2), (one, other, failedRuns) => {
-        const loss = (minutes: number) =>
-          totalMinutes(
-            lossTerms({ protection: { ...dump, schedule: `*/${minutes} * * * *`, failedRuns }, sizeBytes: GB }),
-          )!;
-        assert.ok(loss(Math.min(one, other)) <= loss(Math.max(one, other)));
-      }),
+      fc.property(
+        fc.constantFrom(...intervals),
+        fc.constantFrom(...intervals),
+        fc.nat(2),
+        fc.nat(40),
+        (one, other, failedRuns, dumpMinutes) => {
+          const loss = (minutes: number) =>
+            totalMinutes(
+              lossTerms({
+                protection: { ...dump, schedule: `*/${minutes} * * * *`, failedRuns, dumpMinutes },
+                sizeBytes: GB,
+              }),
+            )!;
+          assert.ok(loss(Math.min(one, other)) <= loss(Math.max(one, other)));
+        },
+      ),
     );
   });
 });

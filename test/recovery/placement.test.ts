@@ -149,7 +149,7 @@ describe("dependencies: what stops a recovery", () => {
     assert.deepEqual(blockersOf(dependencies, primary, REGION), {
       stops: [
         "key the-key: it is in the failed region eu-1",
-        "secret the-secret: it is in the failed cluster blue",
+        "secret the-secret: it is in the failed region eu-1",
         "state the-state: it is in the failed region eu-1",
       ],
       unknown: ["contacts the-contacts: nobody said where it lives"],

@@ -219,6 +219,13 @@ describe("schedule: the largest gap", () => {
     ["0 3 * * 5", "Africa/Cairo", 14 * DAY - 60, "the Friday without a midnight is passed over"],
     ["0 0 * * 0", "Australia/Lord_Howe", 14 * DAY + 30, "a half-hour change loses the next Sunday"],
     ["*/20 * * * *", "Australia/Lord_Howe", 30, "01:40 to 02:40 with half an hour skipped"],
+    ["30 3 25 10 *", "Europe/Berlin", 366 * DAY + 60, "to a leap year in which clocks change on 25 October"],
+    [
+      "0 12 1-2,31 * *",
+      "America/New_York",
+      29 * DAY + 60,
+      "2 November to 1 December around a change on 3 to 7 November",
+    ],
     ["* * * * *", "America/New_York", 1, "a skipped hour is no time at all"],
   ];
   for (const [expression, zone, minutes, why] of cases) {

@@ -5,20 +5,24 @@ import { type Client } from "pg";
 import { LocalServer } from "../../job-images/src/engines/postgres/server";
 import { connect } from "../../job-images/src/engines/postgres/session";
 import { findPostgresTools } from "../../job-images/src/engines/postgres/tools";
+import { freePort } from "./free-port";
 import { quoteIdentifier } from "../../job-images/src/engines/postgres/libpq";
 
 let shared: Promise<LocalServer> | undefined;
 
 /** One PostgreSQL for the whole test run, started when the first test needs it. */
 export function postgresServer(): Promise<LocalServer> {
-  shared ??= findPostgresTools().then((tools) =>
-    LocalServer.create({
-      tools: tools.at(-1)!,
-      settings: { fsync: "off", wal_level: "logical", max_connections: "60", shared_buffers: "64MB" },
-      port: 20_000 + Math.floor(Math.random() * 20_000),
-    }),
-  );
+  shared ??= startServer();
   return shared;
+}
+
+async function startServer(): Promise<LocalServer> {
+  const tools = await findPostgresTools();
+  return LocalServer.create({
+    tools: tools.at(-1)!,
+    settings: { fsync: "off", wal_level: "logical", max_connections: "60", shared_buffers: "64MB" },
+    port: await freePort(),
+  });
 }
 
 /** Ends the shared server. */
@@ -62,13 +66,4 @@ export function temporaryFolder(): string {
   const folder = mkdtempSync(join(tmpdir(), "dr-test-"));
   folders.push(folder);
   return folder;
-}
-
-/** Waits for a condition. @throws when it does not come true in time */
-export async function until(what: string, condition: () => boolean | Promise<boolean>, seconds = 30): Promise<void> {
-  const deadline = Date.now() + seconds * 1000;
-  while (!(await condition())) {
-    if (Date.now() > deadline) throw new Error(`${what} did not come true within ${seconds} s.`);
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
 }

@@ -2,7 +2,7 @@ import { type ChildProcess, execFile, spawn } from "node:child_process";
 import { randomBytes, randomUUID } from "node:crypto";
 import { once } from "node:events";
 import { openSync } from "node:fs";
-import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
@@ -68,7 +68,9 @@ async function start(): Promise<{ gateway: RadosGateway; stop: () => Promise<voi
   // Nothing in here outlives the tests, so there is nothing to shut down in order.
   const stop = async (): Promise<void> => {
     process.off("exit", killAll);
-    const ended = daemons.filter(({ exitCode }) => exitCode === null).map((daemon) => once(daemon, "exit"));
+    const ended = daemons
+      .filter(({ exitCode, signalCode }) => exitCode === null && signalCode === null)
+      .map((daemon) => once(daemon, "exit"));
     killAll();
     await Promise.all(ended);
     await rm(folder, { recursive: true, force: true });
@@ -76,8 +78,11 @@ async function start(): Promise<{ gateway: RadosGateway; stop: () => Promise<voi
   try {
     return { gateway: await startIn(folder, daemons), stop };
   } catch (error) {
+    const logs = await Promise.all(
+      programs.map((name) => readFile(join(folder, "log", `${name}.out`), "utf8").catch(() => "")),
+    );
     await stop();
-    throw error;
+    throw new Error(`radosgw did not start. ${logs.join("").slice(-2000)}`, { cause: error });
   }
 }
 
@@ -113,9 +118,13 @@ async function startIn(folder: string, daemons: ChildProcess[]): Promise<RadosGa
   await waitFor("the monitor's quorum", 60, async () => (await run("ceph", "--connect-timeout", "5", "-s")) !== "");
   const osdUuid = randomUUID();
   await run("ceph", "osd", "new", osdUuid);
-  await run("ceph-osd", "--mkfs", "-i", "0", "--osd-uuid", osdUuid);
-  daemon("ceph-osd", "-i", "0");
-  await waitFor("the OSD", 60, async () => (await run("ceph", "osd", "stat")).includes("1 up"));
+  await run("ceph-osd", "--mkfs", "-i", "0", "--osd-uuid", osdUuid, "--monmap", monmap);
+  let osd = daemon("ceph-osd", "-i", "0");
+  await waitFor("the OSD", 90, async () => {
+    // On a busy machine it comes too early all the same, and ends with "wrong fsid".
+    if (osd.exitCode !== null || osd.signalCode !== null) osd = daemon("ceph-osd", "-i", "0");
+    return (await run("ceph", "osd", "stat")).includes("1 up");
+  });
   daemon("radosgw", "-n", "client.rgw");
   const endpoint = `http://127.0.0.1:${port}`;
   await waitFor("the gateway", 120, async () => (await fetch(endpoint)).ok);

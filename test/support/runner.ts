@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { constants, tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { buildSync } from "esbuild";
 
@@ -43,7 +43,10 @@ export function finished(child: ChildProcess): Promise<RunnerResult> {
   child.stdout!.setEncoding("utf8").on("data", (text: string) => (stdout += text));
   child.stderr!.setEncoding("utf8").on("data", (text: string) => (stderr += text));
   return new Promise((resolveResult) => {
-    child.on("close", (code, signal) => resolveResult({ exitCode: signal === null ? code : null, stdout, stderr }));
+    child.on("close", (code, signal) =>
+      // As a shell says it: a signal that came before the runner could answer it ends the process all the same.
+      resolveResult({ exitCode: signal === null ? code : 128 + constants.signals[signal], stdout, stderr }),
+    );
   });
 }
 

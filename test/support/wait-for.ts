@@ -1,10 +1,12 @@
 import { setTimeout as delay } from "node:timers/promises";
 
+type Outcome<T> = T | undefined | false;
+
 /** Waits until the condition holds, or fails with what it said last. */
 export async function waitFor<T>(
   what: string,
   seconds: number,
-  condition: () => Promise<T | undefined | false>,
+  condition: () => Outcome<T> | Promise<Outcome<T>>,
 ): Promise<T> {
   const deadline = Date.now() + seconds * 1000;
   let last: unknown;

@@ -10,6 +10,7 @@ import {
 } from "../../../recovery";
 import { type Command, type CommandContext } from "../command";
 import { messageOf } from "../errors";
+import { openEvidenceKey } from "../report/open-evidence-key";
 import { readEvidence } from "../report/evidence-record";
 import { readCatalog } from "../store/catalog";
 
@@ -52,9 +53,11 @@ async function readKnown(context: CommandContext): Promise<{
     for (const { manifest } of await readCatalog(context.store())) {
       if (manifest) sizes[manifest.database] ??= { sizeBytes: manifest.source.bytes };
     }
-    const { records, problems } = await readEvidence(context.store());
+    const { records, problems } = await readEvidence(context.store(), {
+      key: openEvidenceKey(context.config().signature),
+    });
     for (const problem of problems) context.progress.note(problem);
-    return { sizes, evidence: records };
+    return { sizes, evidence: records.map(({ evidence }) => evidence) };
   } catch (error) {
     context.progress.note(`The store cannot be read, so every time is an estimate: ${messageOf(error)}`);
     return { sizes, evidence: [] };

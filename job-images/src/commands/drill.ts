@@ -24,7 +24,7 @@ export const drill: Command = {
     platform: "local",
     objective: "rto=15min or rpo=1h; may be given twice; default: the guide's",
     workdir: "DIR  for the store, the evidence and the report; default: .drill/ and the time",
-    scale: "N  size of the database; 1, the default, is about 100 MB",
+    scale: "N  size of the database; 1 is about 100 MB; default: 0.4",
     keep: "leave the restored server running",
   },
   maxWords: 0,
@@ -39,7 +39,7 @@ export const drill: Command = {
       else objectives[override.objective] = override.minutes;
     }
     problems.push(...objectiveProblems(objectivesFrom(objectives)).map((problem) => `--objective: ${problem}`));
-    const scale = Number(options.scale ?? 1);
+    const scale = Number(options.scale ?? 0.4);
     if (!(scale > 0 && scale <= 1000))
       problems.push(`--scale: expected a number above 0, at most 1000; got ${String(options.scale)}`);
     if (problems.length > 0) throw new UsageError("The drill cannot be run like this:", problems);

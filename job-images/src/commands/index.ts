@@ -3,6 +3,7 @@ import { assessCommand } from "./assess";
 import { backup } from "./backup";
 import { doctor } from "./doctor";
 import { drill } from "./drill";
+import { evidence } from "./evidence";
 import { heartbeat } from "./heartbeat";
 import { list } from "./list";
 import { prepare } from "./prepare";
@@ -25,6 +26,7 @@ export const commands: readonly Command[] = [
   prove,
   drill,
   status,
+  evidence,
   doctor,
   assessCommand,
   schema,

@@ -1,8 +1,10 @@
-import { type Evidence, ExitCode } from "../../../recovery";
+import { ExitCode } from "../../../recovery";
 import { type Command } from "../command";
 import { databasesNamed } from "../config-file";
+import { openEvidenceKey } from "../report/open-evidence-key";
 import { readEvidence } from "../report/evidence-record";
 import { bytesText, table } from "../report/terminal";
+import { vouchingFor } from "../report/vouching";
 import { readCatalog } from "../store/catalog";
 
 /** `dr list [DATABASE]` */
@@ -19,22 +21,27 @@ export const list: Command = {
     const config = context.config();
     const database = words[0] === undefined ? undefined : databasesNamed(config, words[0])[0]!.name;
     const entries = await readCatalog(context.store(), { database });
-    const { records } = await readEvidence(context.store(), database);
-    const recoveryPoints = entries.map((entry) => ({
-      id: entry.id,
-      engine: entry.manifest?.engine ?? "unknown",
-      database: entry.database,
-      at: entry.at,
-      bytes: entry.bytes,
-      state: entry.state,
-      lastProof: lastProofOf(records, entry.id),
-      problems: entry.problems,
-      tampering: entry.tampering,
-    }));
+    const { records } = await readEvidence(context.store(), { database, key: openEvidenceKey(config.signature) });
+    const recoveryPoints = entries.map((entry) => {
+      const { lastProof, vouchedBy, problems } = vouchingFor(entry, records);
+      return {
+        id: entry.id,
+        engine: entry.manifest?.engine ?? "unknown",
+        database: entry.database,
+        at: entry.at,
+        bytes: entry.bytes,
+        state: entry.state,
+        lastProof,
+        vouchedBy: vouchedBy ?? null,
+        problems: entry.problems,
+        tampering: [...entry.tampering, ...problems],
+      };
+    });
     const rows = recoveryPoints.map((point) => [
       point.at.replace(/\.\d+Z$/, "Z"),
       point.state,
       point.lastProof ? `${point.lastProof.verdict} ${point.lastProof.level ?? ""}`.trimEnd() : "unproven",
+      point.vouchedBy ? "yes" : "no",
       bytesText(point.bytes),
       point.id,
     ]);
@@ -44,13 +51,10 @@ export const list: Command = {
     const text =
       rows.length === 0
         ? "The store holds no recovery point."
-        : [table(["HOLDS DATA OF", "STATE", "PROOF", "STORED", "RECOVERY POINT"], rows), ...problems].join("\n");
+        : [
+            table(["HOLDS DATA OF", "STATE", "PROOF", "VOUCHED FOR", "STORED", "RECOVERY POINT"], rows),
+            ...problems,
+          ].join("\n");
     return { exitCode: ExitCode.Pass, json: { recoveryPoints }, text };
   },
 };
-
-function lastProofOf(records: readonly Evidence[], id: string): { verdict: string; level?: string; at: string } | null {
-  const proofs = records.filter((record) => record.recoveryPoint === id);
-  const last = proofs.sort((a, b) => (a.startedAt < b.startedAt ? 1 : -1))[0];
-  return last ? { verdict: last.verdict, level: last.level, at: last.startedAt } : null;
-}

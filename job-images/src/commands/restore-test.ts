@@ -3,7 +3,8 @@ import { type Command } from "../command";
 import { databasesNamed } from "../config-file";
 import { NoRecoveryPointError, UsageError } from "../errors";
 import { restoreTest, type RestoreTestResult } from "../proof/restore-test";
-import { recordEvidence } from "../report/evidence-record";
+import { openEvidenceKey } from "../report/open-evidence-key";
+import { readEvidence, recordEvidence } from "../report/evidence-record";
 import { describeProof } from "../report/proof-report";
 import { findRecoveryPoint, recoveryPointsOf } from "../store/find-recovery-point";
 
@@ -21,6 +22,7 @@ export const restoreTestCommand: Command = {
   async run({ words, options }, context) {
     const config = context.config();
     const store = context.store();
+    const key = openEvidenceKey(config.signature, { toSign: true });
     const named = options.database as string | undefined;
     if (words[0] !== undefined && named !== undefined) throw new UsageError("Give an ID or a --database, not both.");
     const tests: (RestoreTestResult & { evidence: string })[] = [];
@@ -33,10 +35,11 @@ export const restoreTestCommand: Command = {
           `${store.url} holds no recovery point of ${database.name}. \`dr backup\` makes one.`,
         );
       }
-      const result = await restoreTest({ ...context, config, database, store }, candidates);
+      const { records } = await readEvidence(store, { database: database.name, key });
+      const result = await restoreTest({ ...context, config, database, store, records }, candidates);
       context.signal.throwIfAborted();
-      const { key } = await recordEvidence(store, result.measurement);
-      tests.push({ ...result, evidence: key });
+      const recorded = await recordEvidence(store, result.measurement, key);
+      tests.push({ ...result, evidence: recorded.key });
     }
     const reports = tests.map(({ measurement, comparisons, evidence }) => ({
       verdict: measurement.verdict,

@@ -19,9 +19,10 @@ import { dropUnproven, maintenanceAccess, refuseExisting, renameDatabase } from 
 import { one } from "../engines/postgres/facts";
 import { connect } from "../engines/postgres/session";
 import { type PostgresTools, toolsForServer } from "../engines/postgres/tools";
-import { NoRecoveryPointError, OperationError, UsageError } from "../errors";
+import { messageOf, NoRecoveryPointError, OperationError, UsageError } from "../errors";
 import { achievedRpoSeconds } from "../proof/canary";
 import { restoreAndProve } from "../proof/restore-proof";
+import { openEvidenceKey } from "../report/open-evidence-key";
 import { type Measurement, recordEvidence } from "../report/evidence-record";
 import { describeProof } from "../report/proof-report";
 import { type CatalogEntry, RecoveryPointState } from "../store/catalog";
@@ -89,6 +90,7 @@ export const restore: Command = {
         engine: manifest.engine,
         mechanism: manifest.method,
         recoveryPoint: manifest.id,
+        manifest: entry.manifestObject,
         environment: config.environment ?? jobConfigDefaults.environment,
         targetClass: TargetClass.DurableServer,
         startedAt: startedAt.toISOString(),
@@ -101,7 +103,7 @@ export const restore: Command = {
         achievedRpoSeconds: achievedRpoSeconds(startedAt, proof.newestHeartbeat),
         checks: proof.checks,
       };
-      const { key } = await recordEvidence(context.store(), measurement);
+      const key = await recordIfAllowed(context, measurement);
       const kept = verdict === Verdict.Pass ? target.databaseName : options.keep === true ? working.databaseName : null;
       const json = {
         verdict,
@@ -119,7 +121,11 @@ export const restore: Command = {
         kept === null
           ? "nothing is left of the copy"
           : `the copy is ${describeAccess({ ...target, databaseName: kept })}`;
-      return { exitCode: exitCodeOf(verdict), json, text: `${describeProof(measurement)}\n${where}\nevidence: ${key}` };
+      return {
+        exitCode: exitCodeOf(verdict),
+        json,
+        text: `${describeProof(measurement)}\n${where}\nevidence: ${key ?? "none"}`,
+      };
     } catch (error) {
       await dropUnproven(working).catch(() => undefined);
       throw error;
@@ -186,4 +192,15 @@ function workingName(databaseName: string): string {
     .subarray(0, 36)
     .toString("utf8")
     .replace(/\uFFFD/g, "")} restoring ${randomBytes(4).toString("hex")}`;
+}
+
+/** A restore has succeeded or not whatever becomes of its record: the restore reader may not write any. */
+async function recordIfAllowed(context: CommandContext, measurement: Measurement): Promise<string | null> {
+  try {
+    const key = openEvidenceKey(context.config().signature, { toSign: true });
+    return (await recordEvidence(context.store(), measurement, key)).key;
+  } catch (error) {
+    context.progress.note(`no evidence was recorded: ${messageOf(error)}`);
+    return null;
+  }
 }

@@ -11,25 +11,33 @@ import {
 } from "../../../recovery";
 import { type Command, type CommandContext } from "../command";
 import { databasesNamed } from "../config-file";
+import { openEvidenceKey } from "../report/open-evidence-key";
 import { readEvidence } from "../report/evidence-record";
+import type * as StatusPublisherModule from "../report/status-publisher";
 import { secondsText, table, verdictText } from "../report/terminal";
 import { readCatalog, RecoveryPointState } from "../store/catalog";
 
-/** `dr status [DATABASE]` */
+/** `dr status [DATABASE] [--publish]` */
 export const status: Command = {
   name: "status",
-  usage: "[DATABASE]",
+  usage: "[DATABASE] [--publish]",
   summary: "newest recovery point, restore test and drill against the objectives",
   details: "Reads the store only, so it says the truth also when the jobs that should have run did not.",
-  options: {},
-  optionHelp: {},
+  options: { publish: { type: "boolean" } },
+  optionHelp: { publish: "also publish it as CloudWatch metrics, for the alarms" },
   maxWords: 1,
   isProof: true,
-  async run({ words }, context) {
+  async run({ words, options }, context) {
     const databases = await Promise.all(
       databasesNamed(context.config(), words[0]).map((database) => statusOf(context, database)),
     );
     const verdict = combineVerdicts(databases.map((each) => each.verdict));
+    if (options.publish === true) {
+      // Loaded when it is needed: the AWS SDK takes longer to load than most commands take to run.
+      // eslint-disable-next-line @typescript-eslint/no-require-imports
+      const { publishStatus } = require("../report/status-publisher") as typeof StatusPublisherModule;
+      await publishStatus(databases);
+    }
     const rows = databases.flatMap((each) =>
       each.checks.map((check) => [each.database, check.name, verdictText(check.verdict), check.detail]),
     );
@@ -45,14 +53,19 @@ async function statusOf(context: CommandContext, database: DatabaseConfig) {
   const { rpoMinutes, rtoMinutes } = objectivesFrom(context.config().objectives);
   const store = context.store();
   const now = new Date();
-  const newest = (await readCatalog(store, { database: database.name })).find(
-    ({ state }) => state === RecoveryPointState.Complete,
-  );
-  const { records, problems } = await readEvidence(store, database.name);
+  const catalog = await readCatalog(store, { database: database.name });
+  const newest = catalog.find(({ state }) => state === RecoveryPointState.Complete);
+  const { records, problems } = await readEvidence(store, {
+    database: database.name,
+    key: openEvidenceKey(context.config().signature),
+  });
   const ageSeconds = (at: string | undefined): number | null =>
     at === undefined ? null : Math.round((now.getTime() - new Date(at).getTime()) / 1000);
   const lastOf = (kind: Evidence["kind"]): Evidence | undefined =>
-    records.filter((record) => record.kind === kind).at(-1);
+    records
+      .map(({ evidence }) => evidence)
+      .filter((record) => record.kind === kind)
+      .at(-1);
   const restoreTest = lastOf(EvidenceKind.RestoreTest);
   const drill = lastOf(EvidenceKind.Drill);
   const checks = judgeProtectionStatus({
@@ -74,6 +87,7 @@ async function statusOf(context: CommandContext, database: DatabaseConfig) {
       : null,
     lastDrill: drill ? { ...summary(drill), at: drill.startedAt } : null,
     checks,
+    newestBackup: catalog.find(({ manifest }) => manifest)?.manifest?.verdict,
   };
 
   function summary(record: Evidence | undefined) {

@@ -1,6 +1,9 @@
 import { exitCodeOf, Verdict } from "../../../recovery";
 import { type Command } from "../command";
+import { openEvidenceKey } from "../report/open-evidence-key";
+import { readEvidence } from "../report/evidence-record";
 import { bytesText } from "../report/terminal";
+import { vouchingFor } from "../report/vouching";
 import { verifyRecoveryPoint } from "../store/catalog";
 import { findRecoveryPoint } from "../store/find-recovery-point";
 
@@ -20,12 +23,23 @@ export const verify: Command = {
     const problems = entry.manifest
       ? await verifyRecoveryPoint(context.store(), entry.manifest, { readParts: true, signal: context.signal })
       : entry.problems;
-    const all = [...new Set([...entry.problems, ...entry.tampering, ...problems])];
+    const { signature } = context.config();
+    const { records } = await readEvidence(context.store(), {
+      database: entry.database,
+      key: openEvidenceKey(signature),
+    });
+    const vouching = vouchingFor(entry, records);
+    const all = [...new Set([...entry.problems, ...entry.tampering, ...problems, ...vouching.problems])];
     const verdict = all.length === 0 ? Verdict.Pass : Verdict.Fail;
+    const vouched = vouching.vouchedBy ? `${vouching.vouchedBy} vouches for it` : "nobody vouches for it yet";
     const text =
       all.length === 0
-        ? `${entry.id}: ${entry.manifest!.parts.length} parts are as the manifest says.`
+        ? `${entry.id}: ${entry.manifest!.parts.length} parts are as the manifest says; ${vouched}.`
         : [`${entry.id}: ${all.length} problems`, ...all.map((problem) => `  - ${problem}`)].join("\n");
-    return { exitCode: exitCodeOf(verdict), json: { verdict, id: entry.id, problems: all }, text };
+    return {
+      exitCode: exitCodeOf(verdict),
+      json: { verdict, id: entry.id, problems: all, vouchedBy: vouching.vouchedBy ?? null },
+      text,
+    };
   },
 };

@@ -1,9 +1,10 @@
 import {
   combineVerdicts,
+  continuityProblems,
   type DatabaseConfig,
-  type Evidence,
   type EvidenceCheck,
   EvidenceKind,
+  type EvidenceRecord,
   type JobConfig,
   jobConfigDefaults,
   maxRecoveryPointAgeMinutes,
@@ -14,11 +15,13 @@ import {
 import { LocalServer, scratchFolder, throwAwaySettings } from "../engines/postgres/server";
 import { serverToolsFor } from "../engines/postgres/tools";
 import { type Progress } from "../progress";
+import { lastProvenBefore } from "../report/audit";
 import { type Measurement } from "../report/evidence-record";
+import { vouchingFor } from "../report/vouching";
 import { type CatalogEntry, RecoveryPointState } from "../store/catalog";
 import { type ObjectStore } from "../store/object-store";
 import { achievedRpoSeconds } from "./canary";
-import { failed, passed } from "./check";
+import { failed, passed, undecided } from "./check";
 import { type TableComparison } from "./compare-rows";
 import { restoreAndProve } from "./restore-proof";
 
@@ -31,6 +34,8 @@ export interface RestoreTestRequest {
   readonly signal: AbortSignal;
   /** When the disaster is thought to have come. @default the start of the test */
   readonly disasterAt?: Date;
+  /** The evidence so far, which a recovery point may contradict. @default none */
+  readonly records?: readonly EvidenceRecord[];
 }
 
 /** What it measured, and what it compared. */
@@ -55,11 +60,11 @@ export async function restoreTest(
   const [entry, ...older] = candidates;
   if (entry === undefined) throw new Error("There is no recovery point to test.");
   const disasterAt = request.disasterAt ?? new Date();
-  const result = await testOne(request, entry, disasterAt);
+  const result = await testOne({ ...request, points: candidates }, entry, disasterAt);
   if (result.measurement.verdict === Verdict.Pass) return result;
   for (const candidate of older.filter(({ state }) => state === RecoveryPointState.Complete).slice(0, fallbacks)) {
     request.progress.note(`${entry.id} is bad; trying ${candidate.id}, the one before it`);
-    const fallback = (await testOne(request, candidate, disasterAt)).measurement;
+    const fallback = (await testOne({ ...request, points: candidates }, candidate, disasterAt)).measurement;
     if (!isRestorable(fallback.checks)) continue;
     const lastGood = { recoveryPoint: candidate.id, achievedRpoSeconds: fallback.achievedRpoSeconds };
     return { ...result, measurement: { ...result.measurement, lastGood } };
@@ -67,16 +72,24 @@ export async function restoreTest(
   return result;
 }
 
-/** Every check of the copy itself passed; that it is old is what falling back to it costs, and tampering is an alarm. */
+const freshnessCheck = "freshness";
+const tamperingCheck = "tampering";
+const continuityCheck = "continuity";
+/** Checks that are not about the copy itself. */
+const alarms = [freshnessCheck, tamperingCheck, continuityCheck];
+
+/** Every check of the copy itself passed; that it is old is what falling back to it costs. */
 function isRestorable(checks: readonly EvidenceCheck[]): boolean {
   return (
-    combineVerdicts(
-      checks.filter(({ name }) => name !== freshnessCheck && name !== tamperingCheck).map(({ verdict }) => verdict),
-    ) === Verdict.Pass
+    combineVerdicts(checks.filter(({ name }) => !alarms.includes(name)).map(({ verdict }) => verdict)) === Verdict.Pass
   );
 }
 
-async function testOne(request: RestoreTestRequest, entry: CatalogEntry, disasterAt: Date): Promise<RestoreTestResult> {
+async function testOne(
+  request: RestoreTestRequest & { readonly points: readonly CatalogEntry[] },
+  entry: CatalogEntry,
+  disasterAt: Date,
+): Promise<RestoreTestResult> {
   const startedAt = new Date();
   const catalogChecks = checksOfEntry(entry);
   const { manifest } = entry;
@@ -86,6 +99,7 @@ async function testOne(request: RestoreTestRequest, entry: CatalogEntry, disaste
     engine: request.database.engine,
     mechanism: manifest?.method ?? "dump",
     recoveryPoint: entry.id,
+    manifest: entry.manifestObject,
     environment: request.config.environment ?? jobConfigDefaults.environment,
     targetClass: TargetClass.ThrowAway,
     startedAt: startedAt.toISOString(),
@@ -122,12 +136,12 @@ async function testOne(request: RestoreTestRequest, entry: CatalogEntry, disaste
     });
     const checks = [
       ...catalogChecks,
-      ...tamperingChecks(entry),
+      ...alarmChecks(entry, request.points, request.records ?? []),
       ...proof.checks,
       checkFreshness(request, manifest.consistentAt, disasterAt),
     ];
     const verdict = combineVerdicts(checks.map((check) => check.verdict));
-    const measurement: Omit<Evidence, "formatVersion" | "id" | "runnerVersion" | "digest"> = {
+    const measurement: Measurement = {
       ...base,
       finishedAt: new Date().toISOString(),
       verdict,
@@ -155,14 +169,20 @@ function checksOfEntry(entry: CatalogEntry): EvidenceCheck[] {
   ];
 }
 
-const tamperingCheck = "tampering";
-
-/** Somebody wrote over or deleted what a backup never does, even if older versions made up for it. */
-function tamperingChecks({ tampering }: CatalogEntry): EvidenceCheck[] {
-  return tampering.length > 0 ? [failed(tamperingCheck, tampering.join("; "))] : [];
+/** What somebody did that a backup never does, even if older versions made up for it. */
+function alarmChecks(
+  entry: CatalogEntry,
+  points: readonly CatalogEntry[],
+  records: readonly EvidenceRecord[],
+): EvidenceCheck[] {
+  const tampering = [...entry.tampering, ...vouchingFor(entry, records).problems];
+  const proven = lastProvenBefore(entry, points, records);
+  const breaks = entry.manifest && proven ? continuityProblems(entry.manifest, proven) : [];
+  return [
+    ...(tampering.length > 0 ? [failed(tamperingCheck, tampering.join("; "))] : []),
+    ...(breaks.length > 0 ? [undecided(continuityCheck, `${breaks.join("; ")}: was the server rebuilt?`)] : []),
+  ];
 }
-
-const freshnessCheck = "freshness";
 
 function checkFreshness({ config, database }: RestoreTestRequest, consistentAt: string, at: Date): EvidenceCheck {
   const { rpoMinutes } = objectivesFrom(config.objectives);

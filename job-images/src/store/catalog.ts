@@ -3,14 +3,16 @@ import {
   idOfManifestKey,
   type Manifest,
   type ManifestPart,
+  type ObjectReference,
   parseRecoveryPointId,
   type StorageClass,
   storageClassTerms,
   StorePrefix,
 } from "../../../recovery";
 import { mapConcurrently } from "./concurrently";
-import { digestProblems, type ObjectReference, readManifest, type ReadManifest } from "./manifest-reader";
+import { digestProblems, readManifest, type ReadManifest } from "./manifest-reader";
 import { ObjectNotFoundError, type ObjectStore, type StoredObject, type StoredVersion } from "./object-store";
+import { coveredBy, firstVersion, versionName, versionsByKey } from "./versions";
 
 /**
  * What a recovery point is good for. Only `complete` ones count for the RPO.
@@ -83,7 +85,7 @@ export async function readCatalog(store: ObjectStore, options: CatalogOptions = 
   const parts = await versionsByKey(store, StorePrefix.Parts + folder);
   const manifests = await versionsByKey(store, StorePrefix.Catalog + folder);
   const reader = { store, parts, options };
-  const written = [...manifests.values()].filter((versions) => versions.some(({ deleted }) => !deleted));
+  const written = [...manifests.values()].filter((versions) => firstVersion(versions));
   const entries = await mapConcurrently(written, readsAtOnce, (versions) => entryOf(reader, versions));
   return [...entries, ...orphans(parts, manifests)].sort(newestFirst);
 }
@@ -94,23 +96,13 @@ interface CatalogReader {
   readonly options: CatalogOptions;
 }
 
-async function versionsByKey(store: ObjectStore, prefix: string): Promise<Map<string, StoredVersion[]>> {
-  const byKey = new Map<string, StoredVersion[]>();
-  for await (const version of store.versions(prefix)) {
-    const versions = byKey.get(version.key);
-    if (versions) versions.push(version);
-    else byKey.set(version.key, [version]);
-  }
-  return byKey;
-}
-
 /** By the time that they were taken at, then by id, so that the order is the same on every run. */
 function newestFirst(a: CatalogEntry, b: CatalogEntry): number {
   return a.at === b.at ? (a.id < b.id ? 1 : -1) : a.at < b.at ? 1 : -1;
 }
 
 async function entryOf(reader: CatalogReader, versions: readonly StoredVersion[]): Promise<CatalogEntry> {
-  const object = versions.filter(({ deleted }) => !deleted).at(-1)!;
+  const object = firstVersion(versions)!;
   const { key } = object;
   const id = idOfManifestKey(key);
   const parsedId = id === undefined ? undefined : parseRecoveryPointId(id);
@@ -157,7 +149,7 @@ function lookAt(part: ManifestPart, versions: readonly StoredVersion[]): SeenPar
   );
   if (!wanted) {
     const gone = part.versionId === undefined ? "is missing" : `version ${part.versionId} is missing`;
-    const instead = latest && !latest.deleted ? `; ${nameOf(latest)} is there in its place` : "";
+    const instead = latest && !latest.deleted ? `; ${versionName(latest)} is there in its place` : "";
     return { problem: `${part.key}: ${gone}${instead}`, missing: true, hidden: false, tampering: [] };
   }
   return {
@@ -168,19 +160,6 @@ function lookAt(part: ManifestPart, versions: readonly StoredVersion[]): SeenPar
     retrieval: retrievalOf(wanted),
   };
 }
-
-/** What lies over a version: nothing, when all is well. */
-function coveredBy(wanted: StoredVersion, versions: readonly StoredVersion[]): string[] {
-  return versions
-    .slice(0, versions.indexOf(wanted))
-    .map((over) =>
-      over.deleted
-        ? `was deleted at ${over.lastModified.toISOString()}; ${nameOf(wanted)} is still there`
-        : `was written over at ${over.lastModified.toISOString()} by ${nameOf(over)}; ${nameOf(wanted)} is still there`,
-    );
-}
-
-const nameOf = ({ versionId }: StoredVersion): string => `version ${versionId ?? "null"}`;
 
 function sizeProblem(part: ManifestPart, found: StoredObject): string | undefined {
   if (found.bytes === part.bytes) return undefined;
@@ -235,7 +214,7 @@ function orphans(
   const written = new Set<string>();
   const deleted = new Set<string>();
   for (const [key, versions] of manifests) {
-    (versions.some((version) => !version.deleted) ? written : deleted).add(idOfManifestKey(key) ?? key);
+    (firstVersion(versions) ? written : deleted).add(idOfManifestKey(key) ?? key);
   }
   const byId = new Map<string, StoredVersion[]>();
   for (const [key, [latest]] of parts) {

@@ -1,17 +1,16 @@
 import { createHash } from "node:crypto";
-import { idOfManifestKey, type Manifest, manifestDigestInput, parseManifest, StorePrefix } from "../../../recovery";
+import {
+  idOfManifestKey,
+  type Manifest,
+  manifestDigestInput,
+  type ObjectReference,
+  parseManifest,
+  StorePrefix,
+} from "../../../recovery";
 import { type ObjectStore, type StoredObject } from "./object-store";
 
 /** A manifest that is larger is hostile: 100,000 tables take about 10 MB. */
 const largestManifestBytes = 64 * 1024 * 1024;
-
-/** Exactly one object, so that it can be vouched for and never be mistaken for another. */
-export interface ObjectReference {
-  readonly key: string;
-  readonly versionId?: string;
-  /** Lower-case hexadecimal SHA-256 of the object's bytes. */
-  readonly sha256: string;
-}
 
 /** What came of reading a manifest: never an error, whatever the object holds. */
 export interface ReadManifest {

@@ -6,10 +6,8 @@ import {
   type ServiceInputTypes,
   type ServiceOutputTypes,
 } from "@aws-sdk/client-s3";
+import "../aws-sdk-notice";
 import { isExpiredCredentials, type S3Location } from "./s3-errors";
-
-// The SDK's versions are locked here; its notice about versions to come would be printed into every job's log.
-process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED ??= "true";
 
 /** What a store over S3 can be told beside its URL. */
 export interface S3Options {

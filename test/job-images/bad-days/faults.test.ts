@@ -13,7 +13,10 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { dr, drJson, finished, startRunner, writeConfig } from "../../support/runner";
-import { makeDatabase, temporaryFolder, until, withClient } from "../../support/postgres";
+import { freePort } from "../../support/free-port";
+import { skip } from "../../support/skip";
+import { waitFor } from "../../support/wait-for";
+import { makeDatabase, temporaryFolder, withClient } from "../../support/postgres";
 
 interface Protected {
   readonly folder: string;
@@ -57,7 +60,7 @@ describe("bad days", () => {
     const { path } = await protectedDatabase("killed", { maxBytesPerSecond: 2_000_000 });
     let kills = 0;
     for (const [signal, exitCode] of [
-      ["SIGKILL", null],
+      ["SIGKILL", 137],
       ["SIGTERM", 143],
       ["SIGINT", 130],
     ] as const) {
@@ -93,7 +96,7 @@ describe("bad days", () => {
         await new Promise((resolve) => setTimeout(resolve, delay));
         child.kill(signal);
         await end;
-        await until(`the servers of a run killed by ${signal} end`, () => runningServers() <= serversBefore);
+        await waitFor(`the servers of a run killed by ${signal} end`, 30, () => runningServers() <= serversBefore);
       }
     }
     const next = await dr(["restore-test", "--config", path]);
@@ -115,7 +118,7 @@ describe("bad days", () => {
     const firstEnd = finished(first);
     let said = "";
     first.stderr!.on("data", (text: string) => (said += text));
-    await until("the first backup dumps", () => said.includes("dumping"));
+    await waitFor("the first backup dumps", 30, () => said.includes("dumping"));
     const second = await dr(["backup", "--config", path]);
     assert.equal(second.exitCode, 1);
     assert.match(second.stdout, /Another backup.*is running/);
@@ -215,8 +218,8 @@ describe("bad days", () => {
     const end = finished(running);
     let said = "";
     running.stderr!.on("data", (text: string) => (said += text));
-    await until("the dump runs", () => said.includes("dumping"));
-    await until("the dump holds its locks", () =>
+    await waitFor("the dump runs", 30, () => said.includes("dumping"));
+    await waitFor("the dump holds its locks", 30, () =>
       withClient(server, "migrating", async (client) => {
         const { rowCount } = await client.query(
           "SELECT FROM pg_locks l JOIN pg_stat_activity a USING (pid) WHERE a.application_name LIKE 'dr it-%' AND l.relation = 'public.t'::regclass",
@@ -244,13 +247,12 @@ describe("bad days", () => {
   it("refuses a transaction pooler, and takes a session pooler", async function () {
     this.timeout(60_000);
     if (!existsSync("/usr/sbin/pgbouncer")) {
-      Object.assign(this.test!, { skipReason: "pgbouncer is not installed (npm run setup)" });
-      this.skip();
+      skip(this, "pgbouncer is not installed (npm run setup)");
     }
     const server = await makeDatabase("pooled", "CREATE TABLE public.t AS SELECT 1 AS a");
     for (const mode of ["transaction", "session"] as const) {
       const folder = temporaryFolder();
-      const port = 20_000 + Math.floor(Math.random() * 20_000);
+      const port = await freePort();
       writeFileSync(
         join(folder, "pgbouncer.ini"),
         `[databases]\npooled = host=${server.directory} port=${server.access().port} user=dr_superuser\n[pgbouncer]\nlisten_addr=127.0.0.1\nlisten_port=${port}\nunix_socket_dir=\nauth_type=any\npool_mode=${mode}\ndefault_pool_size=5\nignore_startup_parameters=options,extra_float_digits,search_path\nlogfile=/dev/null\n`,
@@ -267,7 +269,7 @@ describe("bad days", () => {
           databases: [{ name: "it", engine: "postgres", url: `postgresql://dr_superuser@127.0.0.1:${port}/pooled` }],
         });
         let result = await dr(["backup", "--config", path]);
-        await until("pgbouncer listens", async () => {
+        await waitFor("pgbouncer listens", 30, async () => {
           result = await dr(["backup", "--config", path]);
           return !result.stdout.includes("ECONNREFUSED");
         });

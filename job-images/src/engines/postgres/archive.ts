@@ -87,6 +87,9 @@ export async function fetchArchive(
   if (fed.status === "rejected" && fed.reason instanceof OperationError) throw fed.reason;
   if (options.signal.aborted) throw options.signal.reason as Error;
   if (written.status === "rejected") {
+    // zstd may have given up before the last byte was read and hashed; only a whole reading tells which it was.
+    const reading = readPart(store, part, options.signal);
+    while (!(await reading.next()).done);
     throw new UnreadablePartError(
       `${part.key} is stored as it was written and cannot be decompressed: ${(written.reason as Error).message}`,
     );

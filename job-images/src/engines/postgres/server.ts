@@ -64,11 +64,46 @@ export class LocalServer {
     readonly isolated: boolean,
   ) {}
 
+  /** How a standby reaches its primary. */
+  private follow: string | undefined;
   private process: ChildProcess | undefined;
   private exited: Promise<void> = Promise.resolve();
 
   /** Makes an empty server and starts it. */
-  static async create(options: ServerOptions): Promise<LocalServer> {
+  static create(options: ServerOptions): Promise<LocalServer> {
+    return LocalServer.make(options, (server) =>
+      server.runAsOwner("initdb", [
+        "--pgdata=data",
+        `--username=${superuser}`,
+        "--auth=trust",
+        "--encoding=UTF8",
+        "--locale=C.UTF-8",
+        "--no-sync",
+        ...(options.dataChecksums ? ["--data-checksums"] : []),
+      ]),
+    );
+  }
+
+  /** Makes a server that follows another one, and starts it. */
+  static createStandby(primary: LocalServer, options: ServerOptions): Promise<LocalServer> {
+    const { host, port, user } = primary.access();
+    return LocalServer.make(options, async (server) => {
+      await server.runAsOwner("pg_basebackup", [
+        "--pgdata=data",
+        `--dbname=host=${host} port=${port} user=${user}`,
+        "--wal-method=stream",
+        "--checkpoint=fast",
+        "--no-sync",
+      ]);
+      writeFileSync(join(server.dataDirectory, "standby.signal"), "");
+      server.follow = `host=${host} port=${port} user=${user}`;
+    });
+  }
+
+  private static async make(
+    options: ServerOptions,
+    fill: (server: LocalServer) => Promise<unknown>,
+  ): Promise<LocalServer> {
     sweepDeadServers();
     const runAs = unprivilegedUser();
     const directory = await mkdtemp(join(shortTemporaryFolder(), folderPrefix));
@@ -76,19 +111,7 @@ export class LocalServer {
     if (runAs) chownSync(directory, runAs.uid, runAs.gid);
     const server = new LocalServer(directory, options.tools, options, runAs, options.isolated === true && canIsolate());
     try {
-      await runTool(
-        options.tools.program("initdb"),
-        [
-          "--pgdata=data",
-          `--username=${superuser}`,
-          "--auth=trust",
-          "--encoding=UTF8",
-          "--locale=C.UTF-8",
-          "--no-sync",
-          ...(options.dataChecksums ? ["--data-checksums"] : []),
-        ],
-        { cwd: directory, runAs, signal: options.signal, env: { PATH: process.env.PATH, LC_ALL: "C.UTF-8" } },
-      );
+      await fill(server);
       server.writeSettings(options.settings);
       await server.start();
       return server;
@@ -96,6 +119,16 @@ export class LocalServer {
       await server.destroy();
       throw error;
     }
+  }
+
+  /** Runs one of PostgreSQL's programs in the server's folder, as the user that the server runs as. */
+  private runAsOwner(program: string, args: readonly string[]): Promise<string> {
+    return runTool(this.tools.program(program), args, {
+      cwd: this.directory,
+      runAs: this.runAs,
+      signal: this.options.signal,
+      env: { PATH: process.env.PATH, LC_ALL: "C.UTF-8" },
+    });
   }
 
   get pid(): number | undefined {
@@ -161,6 +194,7 @@ export class LocalServer {
       listen_addresses: this.options.port === undefined ? "" : "127.0.0.1",
       port: String(this.port),
       unix_socket_directories: this.directory,
+      ...(this.follow === undefined ? {} : { primary_conninfo: this.follow }),
       ...settings,
     };
     const lines = Object.entries(all).map(([name, value]) => `${name} = '${value.replace(/'/g, "''")}'\n`);

@@ -1,0 +1,173 @@
+import { spawn } from "node:child_process";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { availableParallelism, tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import { parseArgs } from "node:util";
+import { connect } from "../job-images/src/engines/postgres/session";
+import { ReferenceWorld } from "../job-images/src/platform/local/reference-world";
+import { bytesText, table } from "../job-images/src/report/terminal";
+import { type BenchRow, type Contest, run } from "./rounds";
+
+const referenceBytes = 100_000_000;
+const memoryBarBytes = 150_000_000;
+const runner = resolve("job-images/dist/dr.cjs");
+
+const { values } = parseArgs({
+  options: {
+    quick: { type: "boolean" },
+    size: { type: "string" },
+    json: { type: "boolean" },
+    help: { type: "boolean" },
+  },
+});
+
+/** Seconds that a command took, and the most memory that its first process ever held. */
+async function timed(
+  program: string,
+  args: readonly string[],
+  env: NodeJS.ProcessEnv,
+): Promise<{ seconds: number; peakBytes: number }> {
+  const start = performance.now();
+  const child = spawn(program, args, { env, stdio: ["ignore", "ignore", "pipe"] });
+  let errors = "";
+  child.stderr.on("data", (text: Buffer) => (errors += text.toString()));
+  let peakBytes = 0;
+  const watch = setInterval(() => {
+    try {
+      const status = readFileSync(`/proc/${child.pid}/status`, "utf8");
+      peakBytes = Number(/VmHWM:\s+(\d+) kB/.exec(status)?.[1] ?? 0) * 1024 || peakBytes;
+    } catch {
+      // It has ended.
+    }
+  }, 50);
+  const code = await new Promise((done) => child.on("close", done));
+  clearInterval(watch);
+  if (code !== 0) throw new Error(`${program} ${args.join(" ")} ended with ${String(code)}: ${errors}`);
+  return { seconds: (performance.now() - start) / 1000, peakBytes };
+}
+
+async function bench(): Promise<{ rows: BenchRow[]; peakBytes: number; sizeBytes: number }> {
+  const wanted =
+    values.size !== undefined ? Number(values.size) : values.quick ? 2 * referenceBytes : 15 * referenceBytes;
+  if (!(wanted > 0)) throw new Error(`--size: expected a number of bytes, got ${values.size}`);
+  const rounds = values.quick ? 1 : 3;
+  const say = (text: string): void => void process.stderr.write(`${text}\n`);
+  const folder = mkdtempSync(join(tmpdir(), "dr-bench-"));
+  say(`making a database of about ${bytesText(wanted)}`);
+  const world = await ReferenceWorld.create(wanted / referenceBytes);
+  try {
+    const { primary } = world;
+    const bin = join(primary.tools.program("pg_dump"), "..");
+    const access = primary.access("architect");
+    const env = {
+      ...process.env,
+      PATH: `${bin}:${process.env.PATH}`,
+      PGHOST: access.host,
+      PGPORT: String(access.port),
+      PGUSER: access.user,
+      OUT: folder,
+    };
+    const shell = async (script: string): Promise<number> =>
+      (await timed("bash", ["-euo", "pipefail", "-c", script], env)).seconds;
+    const sql = async (statement: string, databaseName = "postgres"): Promise<void> => {
+      const client = await connect(primary.access(databaseName));
+      await client.query(statement).finally(() => client.end());
+    };
+    const config = join(folder, "dr.json");
+    writeFileSync(
+      config,
+      JSON.stringify({
+        store: `file://${folder}/store`,
+        databases: [
+          { name: "architect", engine: "postgres", url: primary.url("architect"), proof: { level: "structure" } },
+        ],
+      }),
+    );
+    mkdirSync(join(folder, "store"));
+    let peakBytes = 0;
+    const dr = async (...args: string[]): Promise<number> => {
+      const { seconds, peakBytes: peak } = await timed(process.execPath, [runner, ...args, "--config", config], env);
+      peakBytes = Math.max(peakBytes, peak);
+      return seconds;
+    };
+    const guideBackup =
+      'pg_dump architect | gzip > "$OUT/guide.sql.gz"; cp "$OUT/guide.sql.gz" "$OUT/uploaded.sql.gz"; sync "$OUT/uploaded.sql.gz"';
+    const contests: Contest[] = [
+      {
+        name: "dump backup: the guide's gzip against dr backup",
+        bar: 6,
+        baseline: () => shell(guideBackup),
+        ours: () => dr("backup"),
+      },
+      {
+        name: "the same tools in a shell against dr backup",
+        bar: 1 / 1.1,
+        baseline: () =>
+          shell(
+            'pg_dump -Fc -Z0 architect | zstd -3 -T0 -q | tee >(sha256sum > "$OUT/sum") > "$OUT/shell.zst"; sync "$OUT/shell.zst"',
+          ),
+        ours: () => dr("backup"),
+      },
+      {
+        name: "logical restore: the guide's psql against dr restore",
+        bar: 1.6,
+        baseline: async () => {
+          await sql('DROP DATABASE IF EXISTS "guide copy"');
+          await sql('CREATE DATABASE "guide copy"');
+          return shell('gunzip -c "$OUT/guide.sql.gz" | psql -q -o /dev/null "guide copy"');
+        },
+        ours: async () => {
+          await sql('DROP DATABASE IF EXISTS "our copy"');
+          return dr("restore", "latest", "--into", primary.url("our copy"));
+        },
+      },
+    ];
+    const rows: BenchRow[] = [];
+    for (const contest of contests) rows.push(await run(contest, rounds, say));
+    const client = await connect(access);
+    const size = await client
+      .query<{ bytes: string }>("SELECT pg_database_size('architect')::text AS bytes")
+      .finally(() => client.end());
+    say(
+      `stored: ${bytesText(statSync(join(folder, "shell.zst")).size)} by zstd, ${bytesText(statSync(join(folder, "guide.sql.gz")).size)} by gzip`,
+    );
+    return { rows, peakBytes, sizeBytes: Number(size.rows[0]!.bytes) };
+  } finally {
+    await world.destroy();
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+function main(): Promise<void> {
+  if (values.help) {
+    process.stdout.write(
+      "usage: npm run bench -- [--quick] [--size BYTES] [--json]\n\nSide by side with the guide's own commands, A B A B; a ratio over its bar is good.\n",
+    );
+    return Promise.resolve();
+  }
+  return bench().then(({ rows, peakBytes, sizeBytes }) => {
+    const memory = { peakBytes, barBytes: memoryBarBytes, met: peakBytes <= memoryBarBytes };
+    if (values.json) {
+      process.stdout.write(
+        `${JSON.stringify({ rows, memory, sizeBytes, cpus: availableParallelism() }, undefined, 2)}\n`,
+      );
+    } else {
+      const cells = rows.map((row) => [
+        row.met ? "met" : "MISSED",
+        row.ratio.toFixed(2),
+        row.bar.toFixed(2),
+        `${row.baselineSeconds.toFixed(1)} s`,
+        `${row.seconds.toFixed(1)} s`,
+        row.name,
+      ]);
+      process.stdout.write(`${table(["BAR", "RATIO", "AT LEAST", "BASELINE", "OURS", "WHAT"], cells)}\n`);
+      process.stdout.write(
+        `runner's peak memory ${bytesText(peakBytes)}, at most ${bytesText(memoryBarBytes)}; database of ${bytesText(sizeBytes)}, ${availableParallelism()} CPUs\n`,
+      );
+    }
+    process.exitCode = rows.every(({ met }) => met) && memory.met ? 0 : 1;
+  });
+}
+
+process.exitCode = 1;
+void main();

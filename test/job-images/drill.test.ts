@@ -1,0 +1,40 @@
+import assert from "node:assert/strict";
+import { existsSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { type RestorationDrill } from "../../job-images/src/procedures/restoration-drill";
+import { temporaryFolder } from "../support/postgres";
+import { drJson } from "../support/runner";
+
+describe("dr drill", () => {
+  it("[guide 55, 56, 57] measures against the objectives, and ends 1 when one is missed", async function () {
+    this.timeout(240_000);
+    const workdir = join(temporaryFolder(), "drill");
+    const { exitCode, json } = await drJson<RestorationDrill & { report: string }>([
+      ...["drill", "--platform", "local", "--scale", "0.02", "--workdir", workdir],
+      ...["--objective", "rto=1s"],
+    ]);
+    assert.equal(exitCode, 1);
+    const verdicts = Object.fromEntries(json.criteria.map(({ name, verdict }) => [name, verdict]));
+    assert.deepEqual(verdicts, {
+      "ready to recover": "pass",
+      "all data restored correctly": "pass",
+      RTO: "fail",
+      RPO: "pass",
+      "sabotaged copies are caught": "pass",
+    });
+    assert.deepEqual(json.proofs, { caught: 15, total: 15 });
+    assert.ok(json.committedTransactions > 0, "a drill without a load proves nothing");
+    assert.ok(json.recoverySeconds > 1 && json.recoverySeconds < 900);
+    const lost = json.achievedRpoSeconds;
+    assert.ok(typeof lost === "number" && lost > 0 && lost < 3600, String(lost));
+    assert.equal(json.phases.find(({ name }) => name === "restore and prove")!.verdict, "fail");
+    assert.ok(json.assessment.derivation.recovery.length > 0);
+
+    const page = readFileSync(json.report, "utf8");
+    for (const expected of ["<svg", "disaster: RPO", "sabotaged copies are caught", "What the assessment"]) {
+      assert.ok(page.includes(expected), expected);
+    }
+    assert.ok(existsSync(join(workdir, "report.md")) && existsSync(join(workdir, "drill.json")));
+    assert.ok(existsSync(join(workdir, "store", json.evidenceKey)), "the evidence is in the store");
+  });
+});

@@ -1,0 +1,85 @@
+import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import { moto, whyNoMoto } from "../support/moto";
+import { makeDatabase, temporaryFolder } from "../support/postgres";
+import { drJson, writeConfig } from "../support/runner";
+import { skip } from "../support/skip";
+
+interface Status {
+  verdict: string;
+  databases: { newestRecoveryPoint: { id: string } | null; checks: { name: string; verdict: string }[] }[];
+}
+
+describe("dr status", () => {
+  it("[guide 22] says what is there, and publishes it where alarms look", async function () {
+    this.timeout(60_000);
+    const why = whyNoMoto();
+    if (why !== undefined) skip(this, why);
+    const endpoint = await moto();
+    const server = await makeDatabase("watched", "CREATE TABLE public.t AS SELECT 1 AS a");
+    const folder = temporaryFolder();
+    const config = writeConfig(folder, {
+      store: `file://${folder}/store`,
+      environment: "test",
+      databases: [{ name: "watched", engine: "postgres", url: server.url("watched") }],
+    });
+    const aws = {
+      AWS_ENDPOINT_URL: endpoint,
+      AWS_REGION: "eu-west-1",
+      AWS_ACCESS_KEY_ID: "a",
+      AWS_SECRET_ACCESS_KEY: "b",
+    };
+
+    const before = await drJson<Status>(["status", "--publish", "--config", config], aws);
+    assert.equal(before.exitCode, 1, "no recovery point is a failure");
+    assert.equal(before.json.databases[0]!.newestRecoveryPoint, null);
+    assert.deepEqual(
+      published(endpoint),
+      ["BackupNotPassed", "RestoreTestNotPassed"],
+      "an age that is not there is missing data",
+    );
+
+    await drJson(["backup", "--config", config]);
+    await drJson(["restore-test", "--config", config]);
+    const after = await drJson<Status>(["status", "--publish", "--config", config], aws);
+    assert.equal(after.exitCode, 3, "there was never a drill");
+    assert.deepEqual(
+      after.json.databases[0]!.checks.map(({ name, verdict }) => `${name}: ${verdict}`),
+      ["recovery point: pass", "restore test: pass", "drill: inconclusive"],
+    );
+    assert.deepEqual(published(endpoint), [
+      "BackupNotPassed",
+      "RecoveryPointAgeSeconds",
+      "RestoreTestAgeSeconds",
+      "RestoreTestNotPassed",
+    ]);
+  });
+});
+
+/** The names of the metrics of this database, as the AWS CLI lists them. */
+function published(endpoint: string): string[] {
+  const output = execFileSync(
+    "aws",
+    [
+      "cloudwatch",
+      "list-metrics",
+      "--namespace",
+      "DisasterRecovery",
+      "--endpoint-url",
+      endpoint,
+      "--region",
+      "eu-west-1",
+      "--output",
+      "json",
+    ],
+    { encoding: "utf8", env: { ...process.env, AWS_ACCESS_KEY_ID: "a", AWS_SECRET_ACCESS_KEY: "b" } },
+  );
+  const { Metrics } = JSON.parse(output) as { Metrics: { MetricName: string; Dimensions: { Value: string }[] }[] };
+  return [
+    ...new Set(
+      Metrics.filter((metric) => metric.Dimensions.some(({ Value }) => Value === "watched")).map(
+        (metric) => metric.MetricName,
+      ),
+    ),
+  ].sort();
+}
