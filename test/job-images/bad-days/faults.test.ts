@@ -113,7 +113,7 @@ describe("bad days", () => {
 
   it("two backups at once: the second gives up at once and harms nothing", async function () {
     this.timeout(60_000);
-    const { path } = await protectedDatabase("twice", { maxBytesPerSecond: 3_000_000 });
+    const { path } = await protectedDatabase("twice", { maxBytesPerSecond: 400_000 });
     const first = startRunner(["backup", "--config", path]);
     const firstEnd = finished(first);
     let said = "";
