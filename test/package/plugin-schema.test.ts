@@ -13,6 +13,6 @@ describe("the plugin's schema", function () {
       name: "disaster-recovery",
     });
     const schema = JSON.parse(await provider.getSchema()) as object;
-    matchesSnapshot("test/package/snapshots/schema.json", `${JSON.stringify(schema, undefined, 1)}\n`);
+    matchesSnapshot("test/package/snapshots/schema.txt", `${JSON.stringify(schema, undefined, 1)}\n`);
   });
 });

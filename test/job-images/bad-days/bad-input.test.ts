@@ -26,7 +26,7 @@ function assertEmptyStore(store: string): void {
 }
 
 describe("bad input", () => {
-  it("[guide 14] names every mistake of a configuration at once and does nothing", async () => {
+  it("names every mistake of a configuration at once and does nothing", async () => {
     const folder = temporaryFolder();
     const config = writeConfig(folder, {
       store: "s3://x",
@@ -101,7 +101,7 @@ describe("bad input", () => {
   });
 
   for (const name of ["no such database", "-dash", "quo\"te's", "spaces and ünïcode 漢字", "a=b?c&d%20"]) {
-    it(`[guide 13] backs up and restores a database called ${JSON.stringify(name)}, and says when it is not there`, async function () {
+    it(`[guide 7] backs up and restores a database called ${JSON.stringify(name)}, and says when it is not there`, async function () {
       this.timeout(60_000);
       const server = await postgresServer();
       const { path, store } = configFor(server.url(name));

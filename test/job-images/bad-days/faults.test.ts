@@ -55,7 +55,7 @@ function leftovers(): string[] {
 }
 
 describe("bad days", () => {
-  it("[guide 14] a backup killed at any moment leaves no recovery point, and the next one works", async function () {
+  it("[guide 10] a backup killed at any moment leaves no recovery point, and the next one works", async function () {
     this.timeout(120_000);
     const { path } = await protectedDatabase("killed", { maxBytesPerSecond: 2_000_000 });
     let kills = 0;
@@ -113,7 +113,7 @@ describe("bad days", () => {
 
   it("two backups at once: the second gives up at once and harms nothing", async function () {
     this.timeout(60_000);
-    const { path } = await protectedDatabase("twice", { maxBytesPerSecond: 3_000_000 });
+    const { path } = await protectedDatabase("twice", { maxBytesPerSecond: 400_000 });
     const first = startRunner(["backup", "--config", path]);
     const firstEnd = finished(first);
     let said = "";

@@ -23,7 +23,7 @@ describe("fetching an archive", () => {
 
   // zstd gives up at different moments; wherever the fault is, the part has to be named as the cause.
   for (const share of [0, 0.01, 0.5, 0.99]) {
-    it(`[guide 23] calls a part damaged when a bit at ${share * 100} % was flipped after it was stored`, async () => {
+    it(`[guide 11] calls a part damaged when a bit at ${share * 100} % was flipped after it was stored`, async () => {
       const flipped = Buffer.from(whole);
       flipped[Math.floor(share * (whole.length - 1))]! ^= 0x20;
       await assert.rejects(fetch(flipped, whole), DamagedPartError);

@@ -8,7 +8,7 @@ import {
 import { toolsForServer } from "../../../job-images/src/engines/postgres/tools";
 
 describe("globals", () => {
-  it("[guide 22] are split into statements, whatever their strings hold", () => {
+  it("[guide 7] are split into statements, whatever their strings hold", () => {
     assert.deepEqual(
       splitStatements(
         `-- a comment; with a semicolon\n\\restrict abc;\nCREATE ROLE "a;b""c";\nALTER ROLE x WITH PASSWORD 'it''s;';\nCOMMENT ON ROLE x IS E'back\\'slash;';\n\nGRANT a TO b`,
@@ -42,7 +42,7 @@ describe("names on their way to the server", () => {
 });
 
 describe("client tools", () => {
-  it("[guide 26] are never older than the server", async () => {
+  it("[guide 7] are never older than the server", async () => {
     await assert.rejects(
       toolsForServer(99),
       /PostgreSQL 99 and the newest client tools here are \d+.*install postgresql-client-99/,
