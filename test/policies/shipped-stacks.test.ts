@@ -100,6 +100,7 @@ const SPOILED: readonly (readonly [string, string, string, unknown])[] = [
   ],
   ["kms-key", "aws:kms/key:Key architect-go-store-bucket-key", "enableKeyRotation", undefined],
   ["rds-backup-window", "aws:rds/instance:Instance architect-go-database", "backupRetentionPeriod", undefined],
+  ["objectives-met", "aws:rds/instance:Instance architect-go-database", "backupRetentionPeriod", undefined],
   ["rds-multi-az", "aws:rds/instance:Instance architect-go-database", "multiAz", false],
   ["rds-kept", "aws:rds/instance:Instance architect-go-database", "deletionProtection", false],
   ["rds-private", "aws:rds/instance:Instance architect-go-database", "storageEncrypted", false],
