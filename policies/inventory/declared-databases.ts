@@ -51,8 +51,10 @@ export function declaredDatabases(stack: StackResources, facts: DeclaredFacts = 
     return !isReplica;
   });
   return primaries.map((instance) => {
-    const { allocatedStorage } = instance.props as DatabaseInstanceProps;
+    const { allocatedStorage, backupRetentionPeriod = 0 } = instance.props as DatabaseInstanceProps;
     const region = regionOf(instance);
+    // RDS replicates nothing, neither a server nor backups, of an instance without automated backups.
+    const canBeReplicated = backupRetentionPeriod > 0;
     return {
       name: nameOf(instance),
       engine: Engine.Rds,
@@ -62,10 +64,12 @@ export function declaredDatabases(stack: StackResources, facts: DeclaredFacts = 
       protections: [
         ...instanceProtections(instance, region),
         ...instances
-          .filter((other) => other !== instance && leadsTo(other, "replicateSourceDb", instance) === true)
+          .filter(
+            (other) => canBeReplicated && other !== instance && leadsTo(other, "replicateSourceDb", instance) === true,
+          )
           .map((replica) => standbyOf(stack, replica)),
         ...dumpProtections(stack, instance, primaries.length === 1),
-        ...siteProtections(facts),
+        ...(canBeReplicated ? siteProtections(facts) : []),
         ...workloadProtections(facts),
       ],
       sites: sitesOf(region, facts),
