@@ -15,6 +15,8 @@ import { cronJobSchedule } from "./cron-job-schedule";
 import { deploymentRollback } from "./deployment-rollback";
 import { disruptionBudget } from "./disruption-budget";
 import { kmsKey } from "./kms-key";
+import { objectivesJudged } from "./objectives-judged";
+import { objectivesMet } from "./objectives-met";
 import { pinnedImage } from "./pinned-image";
 import { planReviewed } from "./plan-reviewed";
 import { podHardening } from "./pod-hardening";
@@ -48,6 +50,8 @@ export const rules: PolicyPackArgs["policies"] = [
   deploymentRollback,
   disruptionBudget,
   kmsKey,
+  objectivesJudged,
+  objectivesMet,
   pinnedImage,
   planReviewed,
   podHardening,
@@ -81,6 +85,8 @@ export {
   deploymentRollback,
   disruptionBudget,
   kmsKey,
+  objectivesJudged,
+  objectivesMet,
   pinnedImage,
   planReviewed,
   podHardening,

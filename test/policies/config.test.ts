@@ -18,6 +18,7 @@ function problems(value: unknown, schema: PolicyConfigJSONSchema): string[] {
     string: typeof value === "string",
     boolean: typeof value === "boolean",
     array: Array.isArray(value),
+    object: typeof value === "object" && value !== null && !Array.isArray(value),
   }[type as string];
   if (isType !== true) found.push(`is no ${String(type)}`);
   if (typeof value === "number" && minimum !== undefined && value < minimum) found.push(`is below ${minimum}`);

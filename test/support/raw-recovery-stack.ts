@@ -60,7 +60,12 @@ function bucket(name: string): Fixture[] {
     {
       type: "aws:s3/bucket:Bucket",
       name,
-      props: { bucket: `${name}-${ACCOUNT}`, objectLockEnabled: true, forceDestroy: false },
+      props: {
+        bucket: `${name}-${ACCOUNT}`,
+        region: name === "backups" ? "eu-central-1" : "eu-west-1",
+        objectLockEnabled: true,
+        forceDestroy: false,
+      },
     },
     setting("bucketVersioning", "versioning", { versioningConfiguration: { status: "Enabled" } }),
     setting("bucketServerSideEncryptionConfiguration", "encryption", {
@@ -111,6 +116,7 @@ const instance = (name: string, props: Record<string, unknown>): Fixture => ({
   name,
   props: {
     identifier: name,
+    region: name === "replica" ? "eu-west-1" : "eu-central-1",
     allocatedStorage: 20,
     storageEncrypted: true,
     publiclyAccessible: false,
@@ -250,6 +256,20 @@ export function rawRecoveryStack(): Fixture[] {
         alarmActions: [`arn:aws:sns:eu-central-1:${ACCOUNT}:p2`],
       },
       dependsOn: { alarmActions: ["p2"] },
+    },
+    {
+      type: "aws:cloudwatch/metricAlarm:MetricAlarm",
+      name: "replica-lag",
+      props: {
+        metricName: "ReplicaLag",
+        namespace: "AWS/RDS",
+        dimensions: { DBInstanceIdentifier: "replica" },
+        threshold: 900,
+        alarmDescription: "P2: the replica is behind. A failover now would lose more than the RPO allows.",
+        treatMissingData: "breaching",
+        alarmActions: [`arn:aws:sns:eu-central-1:${ACCOUNT}:p2`],
+      },
+      dependsOn: { alarmActions: ["p2"], dimensions: ["replica"] },
     },
   ];
 }
