@@ -19,6 +19,8 @@ export interface Registration {
   /** URN of the provider, without its id. */
   readonly provider: string;
   readonly inputs: Readonly<Record<string, unknown>>;
+  /** URNs of the resources that each property was computed from. */
+  readonly propertyDependencies: Readonly<Record<string, readonly string[]>>;
 }
 
 /** What a run of the program did. */
@@ -192,6 +194,7 @@ class RecordingEngine {
         ignoreChanges: request.getIgnorechangesList!() as string[],
         provider: (request.getProvider!() as string).replace(/::[^:]*$/, ""),
         inputs,
+        propertyDependencies: propertyDependenciesOf(request),
       });
     }
     const id = custom && !this.preview ? `${name}-id` : "";
@@ -200,6 +203,13 @@ class RecordingEngine {
     const state = !isKnown ? wire : { ...wire, ...computedProperties({ type, name, inputs }) };
     return { urn, id, state };
   }
+}
+
+function propertyDependenciesOf(request: Message): Record<string, readonly string[]> {
+  const { propertydependenciesMap } = request.toObject!() as {
+    readonly propertydependenciesMap: readonly (readonly [string, { readonly urnsList: readonly string[] }])[];
+  };
+  return Object.fromEntries(propertydependenciesMap.map(([property, { urnsList }]) => [property, urnsList]));
 }
 
 /** A message without its wrappings: a secret is `{ secret: ... }`, what is unknown is `"<unknown>"`. */

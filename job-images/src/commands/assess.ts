@@ -4,12 +4,14 @@ import {
   assessmentTable,
   assessmentVerdict,
   declaredFromJobConfig,
+  type AssessmentInput,
   type Evidence,
   exitCodeOf,
   objectivesFrom,
+  type Outcome,
 } from "../../../recovery";
 import { type Command, type CommandContext } from "../command";
-import { messageOf } from "../errors";
+import { messageOf, UsageError } from "../errors";
 import { openEvidenceKey } from "../report/open-evidence-key";
 import { readEvidence } from "../report/evidence-record";
 import { readCatalog } from "../store/catalog";
@@ -28,7 +30,7 @@ export const assessCommand: Command = {
   async run({ options }, context) {
     const config = context.config();
     const known = await readKnown(context);
-    const assessment = assess({
+    const assessment = assessed({
       objectives: objectivesFrom(config.objectives),
       databases: declaredFromJobConfig(config, { databases: known.sizes }),
       evidence: known.evidence,
@@ -61,5 +63,15 @@ async function readKnown(context: CommandContext): Promise<{
   } catch (error) {
     context.progress.note(`The store cannot be read, so every time is an estimate: ${messageOf(error)}`);
     return { sizes, evidence: [] };
+  }
+}
+
+/** An impossible declaration is a mistake in the configuration, not a verdict. */
+function assessed(input: AssessmentInput): Outcome[] {
+  try {
+    return assess(input);
+  } catch (error) {
+    if (error instanceof RangeError) throw new UsageError(error.message);
+    throw error;
   }
 }

@@ -88,7 +88,9 @@ describe("directory store", () => {
        const stream = new (require("node:stream").Readable)({ read() {} });
        stream.push(Buffer.alloc(70000));
        new DirectoryStore(${JSON.stringify(root)}).put("parts/victim", stream);
-       setInterval(() => require("node:fs").readdirSync(${JSON.stringify(root)} + "/.incoming").length && console.log("grows"), 20);`,
+       const incoming = ${JSON.stringify(join(root, ".incoming"))};
+       const { existsSync, readdirSync } = require("node:fs");
+       setInterval(() => existsSync(incoming) && readdirSync(incoming).length && console.log("grows"), 20);`,
     ]);
     await once(victim.stdout, "data");
     const [left] = await filesOf(join(root, ".incoming"));

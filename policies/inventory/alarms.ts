@@ -1,0 +1,22 @@
+/** The properties of a CloudWatch alarm that rules read. */
+export interface AlarmProps {
+  readonly name?: string;
+  readonly metricName?: string;
+  readonly namespace?: string;
+  readonly alarmDescription?: string;
+  readonly treatMissingData?: string;
+  readonly actionsEnabled?: boolean;
+  readonly alarmActions?: readonly string[];
+  readonly period?: number;
+  readonly evaluationPeriods?: number;
+}
+
+/** Whether an alarm watches the age of backups; a restore test's age is another thing. */
+export function isStalenessAlarm({ metricName = "" }: AlarmProps): boolean {
+  return /(recovery-?point|backup|dump|snapshot).*(age|staleness)|(age|time)since.*(backup|dump)/i.test(metricName);
+}
+
+/** Whether an alarm is about recovery at all: the others of a stack are not this pack's business. */
+export function isRecoveryAlarm({ metricName = "", namespace = "", name = "" }: AlarmProps): boolean {
+  return /disasterrecovery|backup|restore|recovery|replica|dump|wal/i.test(`${namespace} ${metricName} ${name}`);
+}

@@ -1,0 +1,60 @@
+import { ResourceTypes } from "./resource-types";
+import { type JudgedResource, known, leadsTo, namesExactly, type StackResources, UNKNOWN } from "./stack-resources";
+
+const STORE_NAME = /backup|recovery|disaster|dumps?\b|\bwal\b|litestream|barman|pgbackrest/i;
+
+/**
+ * The buckets that hold backups: by what they are called, by an object lock (what may not be deleted is kept for a
+ * reason), because a workload names them as a store, or as the place where such a bucket is copied to. A bucket that only
+ * takes another's access logs holds none.
+ */
+export function backupStores(stack: StackResources): readonly JudgedResource[] {
+  const buckets = stack.ofTypes(ResourceTypes.Bucket).filter((bucket) => !takesAccessLogs(stack, bucket));
+  const texts = stack.ofTypes([...ResourceTypes.CronJob, ...ResourceTypes.ConfigMap]).map(textOf);
+  const isNamedByWorkload = (bucket: JudgedResource): boolean => {
+    const name = known(() => bucket.props.bucket);
+    return typeof name === "string" && texts.some((text) => namesExactly(text, name));
+  };
+  const stores = buckets.filter(
+    (bucket) =>
+      STORE_NAME.test(`${bucket.name} ${String(known(() => bucket.props.bucket))}`) ||
+      known(() => bucket.props.objectLockEnabled) === true ||
+      isNamedByWorkload(bucket),
+  );
+  const copies = buckets.filter((bucket) => stores.some((store) => isCopiedTo(stack, store, bucket)));
+  return [...new Set([...stores, ...copies])];
+}
+
+/** Whether a replication copies what is written to the one bucket into the other. */
+export function isCopiedTo(stack: StackResources, source: JudgedResource, destination: JudgedResource): boolean {
+  return (
+    source !== destination &&
+    stack
+      .ofTypes(ResourceTypes.BucketReplication)
+      .some(
+        (replication) =>
+          leadsTo(replication, "bucket", source) === true && leadsTo(replication, "rules", destination) === true,
+      )
+  );
+}
+
+function takesAccessLogs(stack: StackResources, bucket: JudgedResource): boolean {
+  return stack
+    .ofTypes(ResourceTypes.BucketLogging)
+    .some((logging) => leadsTo(logging, "targetBucket", bucket) === true);
+}
+
+/** Everything that a resource says and that is known, as one text to search. */
+export function textOf({ name, props }: JudgedResource): string {
+  const words: string[] = [name];
+  const collect = (read: () => unknown): void => {
+    const value = known(read);
+    if (value === UNKNOWN || value === null || value === undefined) return;
+    if (typeof value !== "object") words.push(typeof value === "string" ? value : JSON.stringify(value));
+    else {
+      for (const key of Object.keys(value)) collect(() => (value as Record<string, unknown>)[key]);
+    }
+  };
+  for (const key of Object.keys(props)) collect(() => props[key]);
+  return words.join(" ");
+}

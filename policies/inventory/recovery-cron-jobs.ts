@@ -1,0 +1,43 @@
+import { type CronJobProps, containersOf } from "./kubernetes-properties";
+import { ResourceTypes } from "./resource-types";
+import { type JudgedResource, known, type StackResources, UNKNOWN } from "./stack-resources";
+
+/** What a CronJob is there for. */
+export const CronJobPurpose = {
+  Backup: "backup",
+  RestoreTest: "restore-test",
+  Drill: "drill",
+  Other: "other",
+} as const;
+export type CronJobPurpose = (typeof CronJobPurpose)[keyof typeof CronJobPurpose];
+
+const RESTORE_TEST = /\brestore[-_ ]?(test|check|drill)|\bpg_restore\b|\blitestream restore\b|\bbarman.*recover\b/i;
+const DRILL = /\bdr drill\b|\bdrill\b/i;
+const BACKUP =
+  /\bdr (backup|stream)\b|\bpg_dump(all)?\b|\bpg_basebackup\b|\bpgbackrest\b|\bwal-g\b|\bbarman\b|\blitestream\b|\bmysqldump\b|\bVACUUM INTO\b|\.backup\b|\bbackups?\b/i;
+
+/** What a CronJob does, by its commands, and by its name where those say nothing. */
+export function purposeOf({ name, props }: Pick<JudgedResource, "name" | "props">): CronJobPurpose {
+  const { metadata, spec } = props as CronJobProps;
+  const commands = known(() =>
+    containersOf(spec?.jobTemplate?.spec?.template?.spec)
+      .flatMap(({ command = [], args = [] }) => [...command, ...args])
+      .join(" "),
+  );
+  const byCommand = commands === UNKNOWN ? CronJobPurpose.Other : purposeIn(commands);
+  return byCommand === CronJobPurpose.Other ? purposeIn(`${metadata?.name ?? ""} ${name}`) : byCommand;
+}
+
+function purposeIn(text: string): CronJobPurpose {
+  if (RESTORE_TEST.test(text)) return CronJobPurpose.RestoreTest;
+  if (DRILL.test(text)) return CronJobPurpose.Drill;
+  return BACKUP.test(text) ? CronJobPurpose.Backup : CronJobPurpose.Other;
+}
+
+/** The CronJobs of a stack that are there for this. */
+export function cronJobsFor(stack: StackResources, purpose: CronJobPurpose): readonly JudgedResource[] {
+  return stack.ofTypes(ResourceTypes.CronJob).filter((cronJob) => purposeOf(cronJob) === purpose);
+}
+
+/** Whether a CronJob is installed and does not run, as on a site that waits. */
+export const isSuspended = ({ props }: JudgedResource): boolean => (props as CronJobProps).spec?.suspend === true;

@@ -1,0 +1,87 @@
+import { isUnknownValueError } from "./unknown-value";
+
+/** A resource as rules see it. Reading a property that is not known yet throws `UnknownValueError`. */
+export interface JudgedResource {
+  readonly type: string;
+  readonly name: string;
+  readonly urn: string;
+  readonly props: Readonly<Record<string, unknown>>;
+  readonly opts: { readonly ignoreChanges?: readonly string[]; readonly protect?: boolean };
+  readonly provider?: { readonly props: Readonly<Record<string, unknown>> };
+  /** What each property was computed from; known also where the property's value is not. */
+  readonly propertyDependencies: Readonly<Record<string, readonly { readonly urn: string }[]>>;
+}
+
+/** The resources of a stack, and which of them belong together. */
+export class StackResources {
+  private readonly byType = new Map<string, JudgedResource[]>();
+
+  constructor(readonly all: readonly JudgedResource[]) {
+    for (const resource of all) {
+      const others = this.byType.get(resource.type);
+      if (others === undefined) this.byType.set(resource.type, [resource]);
+      else others.push(resource);
+    }
+  }
+
+  /** The resources of these types, given by their tokens. */
+  ofTypes(types: readonly string[]): readonly JudgedResource[] {
+    return types.flatMap((type) => this.byType.get(type) ?? []);
+  }
+
+  /**
+   * The resources of these types whose property names the target.
+   *
+   * @throws UnknownValueError when none does, and there is one of which nobody can tell yet
+   */
+  naming(types: readonly string[], property: string, target: JudgedResource): readonly JudgedResource[] {
+    const candidates = this.ofTypes(types);
+    const found = candidates.filter((candidate) => leadsTo(candidate, property, target) === true);
+    const open = candidates.find((candidate) => leadsTo(candidate, property, target) === undefined);
+    // Reading it says which property is not known.
+    if (found.length === 0 && open !== undefined) void open.props[property];
+    return found;
+  }
+}
+
+/** Whether a property names the target, by what it was computed from or by its value; undefined when it is unknown. */
+export function leadsTo(resource: JudgedResource, property: string, target: JudgedResource): boolean | undefined {
+  const sources = resource.propertyDependencies[property] ?? [];
+  if (sources.some(({ urn }) => urn === target.urn)) return true;
+  const value = known(() => resource.props[property]);
+  // A value that was computed from other resources is not this one's, whatever it turns out to be.
+  if (value === UNKNOWN) return sources.length > 0 ? false : undefined;
+  const text = JSON.stringify(value) ?? "";
+  return identifiersOf(target).some((identifier) => namesExactly(text, identifier));
+}
+
+const IDENTIFIERS = ["id", "arn", "bucket", "identifier", "name", "clusterIdentifier"] as const;
+
+/** What other resources may call this one by. */
+export function identifiersOf({ props }: JudgedResource): string[] {
+  return IDENTIFIERS.map((property) => known(() => props[property])).filter(
+    (value): value is string => typeof value === "string" && value !== "",
+  );
+}
+
+/** Whether the name stands in the text, and not as a part of a longer name. */
+export function namesExactly(text: string, name: string): boolean {
+  for (let at = text.indexOf(name); at >= 0; at = text.indexOf(name, at + 1)) {
+    const isPart = (character: string | undefined) => character !== undefined && /[A-Za-z0-9_.-]/.test(character);
+    if (!isPart(text[at - 1]) && !isPart(text[at + name.length])) return true;
+  }
+  return false;
+}
+
+/** Stands for a value that is not known before the update. */
+export const UNKNOWN = Symbol("unknown");
+
+/** What `read` returns, or `UNKNOWN`. */
+export function known<Value>(read: () => Value): Value | typeof UNKNOWN {
+  try {
+    return read();
+  } catch (error) {
+    if (isUnknownValueError(error)) return UNKNOWN;
+    throw error;
+  }
+}

@@ -1,0 +1,104 @@
+import { type PolicyPackArgs } from "@pulumi/policy";
+import { alarmReachesSomebody } from "./alarm-reaches-somebody";
+import { alarmSaysWhatToDo } from "./alarm-says-what-to-do";
+import { backupWriterCannotDelete } from "./backup-writer-cannot-delete";
+import { bucketEncryption } from "./bucket-encryption";
+import { bucketKept } from "./bucket-kept";
+import { bucketLifecycle } from "./bucket-lifecycle";
+import { bucketObjectLock } from "./bucket-object-lock";
+import { bucketPublicAccess } from "./bucket-public-access";
+import { bucketReplication } from "./bucket-replication";
+import { bucketTlsOnly } from "./bucket-tls-only";
+import { bucketVersioning } from "./bucket-versioning";
+import { cronJobDeadlines } from "./cron-job-deadlines";
+import { cronJobSchedule } from "./cron-job-schedule";
+import { deploymentRollback } from "./deployment-rollback";
+import { disruptionBudget } from "./disruption-budget";
+import { kmsKey } from "./kms-key";
+import { objectivesJudged } from "./objectives-judged";
+import { objectivesMet } from "./objectives-met";
+import { pinnedImage } from "./pinned-image";
+import { planReviewed } from "./plan-reviewed";
+import { podHardening } from "./pod-hardening";
+import { rdsBackupWindow } from "./rds-backup-window";
+import { rdsFailoverSafe } from "./rds-failover-safe";
+import { rdsKept } from "./rds-kept";
+import { rdsManagedPassword } from "./rds-managed-password";
+import { rdsMultiAz } from "./rds-multi-az";
+import { rdsPrivate } from "./rds-private";
+import { rdsReplicaParity } from "./rds-replica-parity";
+import { realContacts } from "./real-contacts";
+import { restoreTestPresent } from "./restore-test-present";
+import { sqliteOneWriter } from "./sqlite-one-writer";
+import { stalenessAlarm } from "./staleness-alarm";
+
+/** Every rule of the pack, for `new PolicyPack(name, { policies: rules })` in a pack of one's own. */
+export const rules: PolicyPackArgs["policies"] = [
+  alarmReachesSomebody,
+  alarmSaysWhatToDo,
+  backupWriterCannotDelete,
+  bucketEncryption,
+  bucketKept,
+  bucketLifecycle,
+  bucketObjectLock,
+  bucketPublicAccess,
+  bucketReplication,
+  bucketTlsOnly,
+  bucketVersioning,
+  cronJobDeadlines,
+  cronJobSchedule,
+  deploymentRollback,
+  disruptionBudget,
+  kmsKey,
+  objectivesJudged,
+  objectivesMet,
+  pinnedImage,
+  planReviewed,
+  podHardening,
+  rdsBackupWindow,
+  rdsFailoverSafe,
+  rdsKept,
+  rdsManagedPassword,
+  rdsMultiAz,
+  rdsPrivate,
+  rdsReplicaParity,
+  realContacts,
+  restoreTestPresent,
+  sqliteOneWriter,
+  stalenessAlarm,
+];
+
+export {
+  alarmReachesSomebody,
+  alarmSaysWhatToDo,
+  backupWriterCannotDelete,
+  bucketEncryption,
+  bucketKept,
+  bucketLifecycle,
+  bucketObjectLock,
+  bucketPublicAccess,
+  bucketReplication,
+  bucketTlsOnly,
+  bucketVersioning,
+  cronJobDeadlines,
+  cronJobSchedule,
+  deploymentRollback,
+  disruptionBudget,
+  kmsKey,
+  objectivesJudged,
+  objectivesMet,
+  pinnedImage,
+  planReviewed,
+  podHardening,
+  rdsBackupWindow,
+  rdsFailoverSafe,
+  rdsKept,
+  rdsManagedPassword,
+  rdsMultiAz,
+  rdsPrivate,
+  rdsReplicaParity,
+  realContacts,
+  restoreTestPresent,
+  sqliteOneWriter,
+  stalenessAlarm,
+};

@@ -1,0 +1,33 @@
+import { Framework } from "../frameworks";
+import { type DatabaseInstanceProps } from "../inventory/database-instances";
+import { ResourceTypes } from "../inventory/resource-types";
+import { resourceRule } from "../rule";
+
+// RDS's own: no automated backups, and so no point-in-time recovery, unless they are asked for.
+const DEFAULT_DAYS = 0;
+
+/** The window of RDS's point-in-time recovery, which is what meets an RPO between two dumps. */
+export const rdsBackupWindow = resourceRule<DatabaseInstanceProps, { minDays: number }>({
+  name: "rds-backup-window",
+  description: "A database can be recovered to any time of the last days, replicas included.",
+  severity: "critical",
+  framework: Framework.AutomaticBackup,
+  remediationSteps: "Set backupRetentionPeriod to minDays or more, and leave deleteAutomatedBackups false.",
+  url: "https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/USER_WorkingWithAutomatedBackups.BackupRetention.html",
+  types: ResourceTypes.DatabaseInstance,
+  settings: {
+    minDays: {
+      description: "Days back to which a recovery must be possible: longer than damage stays unnoticed.",
+      type: "integer",
+      minimum: 1,
+      maximum: 35,
+      default: 7,
+    },
+  },
+  checks: (props, { minDays }) => [
+    () => {
+      const days = props.backupRetentionPeriod ?? DEFAULT_DAYS;
+      return days < minDays ? `backupRetentionPeriod is ${days} days; expected ${minDays} or more` : undefined;
+    },
+  ],
+});

@@ -1,0 +1,182 @@
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { rules } from "../../policies/rules";
+import { type Fixture, judgeBy, spoiled, unknownValue } from "../support/judged-stack";
+import { runProgram, stackConfig } from "../support/pulumi-program";
+
+/** What the program registered as a stack to judge; secrets are values to a policy. */
+async function registered(stack: string, preview: boolean): Promise<Fixture[]> {
+  const { exitCode, log, resources } = await runProgram(stack, stackConfig(stack), { preview });
+  assert.equal(exitCode, 0, log);
+  const nameOf = new Map(resources.map(({ urn, type, name }) => [urn, `${type} ${name}`]));
+  return resources.map(({ type, name, inputs, protect, ignoreChanges, propertyDependencies }) => ({
+    type,
+    name: `${type} ${name}`,
+    props: plain(inputs) as Record<string, unknown>,
+    opts: { protect, ignoreChanges: [...ignoreChanges] },
+    dependsOn: Object.fromEntries(
+      Object.entries(propertyDependencies).map(([property, urns]) => [
+        property,
+        urns.map((urn) => nameOf.get(urn) ?? urn),
+      ]),
+    ),
+  }));
+}
+
+function plain(value: unknown): unknown {
+  if (value === "<unknown>") return unknownValue;
+  if (Array.isArray(value)) return value.map(plain);
+  if (typeof value !== "object" || value === null) return value;
+  const fields = Object.entries(value);
+  if (fields.length === 1 && fields[0]![0] === "secret") return plain(fields[0]![1]);
+  return Object.fromEntries(fields.map(([key, inner]) => [key, plain(inner)]));
+}
+
+const configOf = (stack: string) =>
+  JSON.parse(readFileSync(`policies/config/${stack.split("-")[0]}.json`, "utf8")) as Record<
+    string,
+    Record<string, unknown>
+  >;
+
+const POD = "spec.jobTemplate.spec.template.spec";
+
+/** Rule, type and name of a resource of prod, property and what replaces its value (undefined: nothing). */
+const SPOILED: readonly (readonly [string, string, string, unknown])[] = [
+  [
+    "bucket-versioning",
+    "aws:s3/bucketVersioning:BucketVersioning architect-go-store-bucket-versioning",
+    "versioningConfiguration.status",
+    "Suspended",
+  ],
+  [
+    "bucket-versioning",
+    "aws:s3/bucketVersioning:BucketVersioning architect-go-store-replica-versioning",
+    "versioningConfiguration.status",
+    "Suspended",
+  ],
+  [
+    "bucket-encryption",
+    "aws:s3/bucketServerSideEncryptionConfiguration:BucketServerSideEncryptionConfiguration architect-go-store-bucket-encryption",
+    "rules.0.bucketKeyEnabled",
+    undefined,
+  ],
+  [
+    "bucket-public-access",
+    "aws:s3/bucketPublicAccessBlock:BucketPublicAccessBlock architect-go-store-bucket-public-access",
+    "blockPublicPolicy",
+    false,
+  ],
+  ["bucket-tls-only", "aws:s3/bucketPolicy:BucketPolicy architect-go-store-bucket-policy", "policy", "{}"],
+  [
+    "bucket-lifecycle",
+    "aws:s3/bucketLifecycleConfiguration:BucketLifecycleConfiguration architect-go-store-bucket-lifecycle",
+    "transitionDefaultMinimumObjectSize",
+    undefined,
+  ],
+  [
+    "bucket-lifecycle",
+    "aws:s3/bucketLifecycleConfiguration:BucketLifecycleConfiguration architect-go-store-bucket-lifecycle",
+    "rules.0.expiration.days",
+    90,
+  ],
+  [
+    "bucket-object-lock",
+    "aws:s3/bucketObjectLockConfiguration:BucketObjectLockConfiguration architect-go-store-bucket-object-lock",
+    "rule.defaultRetention.days",
+    1,
+  ],
+  [
+    "bucket-replication",
+    "aws:s3/bucketReplicationConfig:BucketReplicationConfig architect-go-store-bucket-replication",
+    "rules.0.destination.replicationTime",
+    undefined,
+  ],
+  ["bucket-kept", "aws:s3/bucket:Bucket architect-go-store-bucket", "forceDestroy", true],
+  [
+    "backup-writer-cannot-delete",
+    "aws:iam/rolePolicy:RolePolicy architect-go-identity-backup-writer",
+    "policy",
+    '{"Statement":{"Effect":"Allow","Action":"s3:*","Resource":"*"}}',
+  ],
+  ["kms-key", "aws:kms/key:Key architect-go-store-bucket-key", "enableKeyRotation", undefined],
+  ["rds-backup-window", "aws:rds/instance:Instance architect-go-database", "backupRetentionPeriod", undefined],
+  ["objectives-met", "aws:rds/instance:Instance architect-go-database", "backupRetentionPeriod", undefined],
+  ["rds-multi-az", "aws:rds/instance:Instance architect-go-database", "multiAz", false],
+  ["rds-kept", "aws:rds/instance:Instance architect-go-database", "deletionProtection", false],
+  ["rds-private", "aws:rds/instance:Instance architect-go-database", "storageEncrypted", false],
+  ["rds-failover-safe", "aws:rds/instance:Instance architect-go-database", "opts.protect", false],
+  ["cron-job-schedule", "kubernetes:batch/v1:CronJob architect-go-backup", "spec.schedule", "0 0 * * *"],
+  ["cron-job-deadlines", "kubernetes:batch/v1:CronJob architect-go-backup", "spec.concurrencyPolicy", "Allow"],
+  ["pinned-image", "kubernetes:batch/v1:CronJob architect-go-backup", `${POD}.containers.0.image`, "dr:latest"],
+  [
+    "pod-hardening",
+    "kubernetes:batch/v1:CronJob architect-go-restore-test",
+    `${POD}.containers.0.securityContext.privileged`,
+    true,
+  ],
+  ["restore-test-present", "kubernetes:batch/v1:CronJob architect-go-restore-test", "spec.suspend", true],
+  [
+    "staleness-alarm",
+    "aws:cloudwatch/metricAlarm:MetricAlarm architect-go-alerts-architect-recovery-point-age",
+    "treatMissingData",
+    "missing",
+  ],
+  [
+    "alarm-reaches-somebody",
+    "aws:cloudwatch/metricAlarm:MetricAlarm architect-go-alerts-architect-recovery-point-age",
+    "alarmActions",
+    [],
+  ],
+  [
+    "alarm-says-what-to-do",
+    "aws:cloudwatch/metricAlarm:MetricAlarm architect-go-alerts-architect-recovery-point-age",
+    "alarmDescription",
+    "too old",
+  ],
+  [
+    "real-contacts",
+    "aws:sns/topicSubscription:TopicSubscription architect-go-alerts-p1-1",
+    "endpoint",
+    "https://pager.example.com",
+  ],
+];
+
+describe("the policy pack on the shipped stacks", function () {
+  this.timeout(120_000);
+
+  for (const stack of ["staging", "prod", "prod-recovery"]) {
+    for (const preview of [false, true]) {
+      it(`finds nothing wrong with ${stack} in ${preview ? "a preview" : "an update"}`, async () => {
+        const resources = await registered(stack, preview);
+        assert.ok(resources.length > 50);
+        const config = configOf(stack);
+        const found: string[] = [];
+        for (const rule of rules) {
+          const { violations, inconclusive } = await judgeBy(rule, resources, config[rule.name]);
+          found.push(...violations.map(({ message, urn }) => `${rule.name}: ${urn}: ${message}`));
+          if (inconclusive !== undefined && !preview) found.push(`${rule.name}: inconclusive: ${inconclusive}`);
+        }
+        assert.deepEqual(found, []);
+      });
+    }
+  }
+
+  it("refuses prod with one value spoiled, whichever it is", async () => {
+    const prod = await registered("prod", false);
+    const config = configOf("prod");
+    const survivors: string[] = [];
+    for (const [name, resource, path, value] of SPOILED) {
+      const rule = rules.find((one) => one.name === name)!;
+      const spoiledStack = spoiled(prod, resource, path, value).map((one) =>
+        // Whoever replaces a computed value by a plain one computes it from nothing.
+        one.name === resource ? { ...one, dependsOn: withoutProperty(one.dependsOn, path) } : one,
+      );
+      const { violations } = await judgeBy(rule, spoiledStack, config[name]);
+      if (violations.length === 0) survivors.push(`${name}: ${resource} ${path}`);
+    }
+    assert.deepEqual(survivors, []);
+  });
+});
+
+const withoutProperty = (dependsOn: Fixture["dependsOn"] = {}, path: string): Fixture["dependsOn"] =>
+  Object.fromEntries(Object.entries(dependsOn).filter(([property]) => property !== path));
