@@ -24,6 +24,8 @@ export interface RadosGateway {
   /** Owns the buckets. */
   readonly admin: RadosUser;
   createUser(name: string): Promise<RadosUser>;
+  /** A second key of a user. */
+  createKey(user: RadosUser): Promise<RadosUser["credentials"]>;
 }
 
 const programs: readonly string[] = [
@@ -129,16 +131,18 @@ async function startIn(folder: string, daemons: ChildProcess[]): Promise<RadosGa
   const endpoint = `http://127.0.0.1:${port}`;
   await waitFor("the gateway", 120, async () => (await fetch(endpoint)).ok);
 
-  const createUser = async (name: string): Promise<RadosUser> => {
+  const create = async (what: string, name: string, ...more: string[]): Promise<RadosUser> => {
     const credentials = {
       accessKeyId: randomBytes(10).toString("hex").toUpperCase(),
       secretAccessKey: randomBytes(20).toString("hex"),
     };
     const keys = ["--access-key", credentials.accessKeyId, "--secret-key", credentials.secretAccessKey];
-    await run("radosgw-admin", "user", "create", "--uid", name, "--display-name", name, ...keys);
+    await run("radosgw-admin", what, "create", "--uid", name, ...more, ...keys);
     return { name, arn: `arn:aws:iam:::user/${name}`, credentials };
   };
-  return { endpoint, admin: await createUser("bucket-owner"), createUser };
+  const createUser = (name: string) => create("user", name, "--display-name", name);
+  const createKey = async ({ name }: RadosUser) => (await create("key", name, "--key-type", "s3")).credentials;
+  return { endpoint, admin: await createUser("bucket-owner"), createUser, createKey };
 }
 
 /** A monitor, one OSD in memory and a gateway, all on the loopback interface. */
@@ -188,5 +192,6 @@ rgw lc debug interval = ${lifecycleDaySeconds}
 rgw crypt s3 kms backend = testing
 rgw crypt s3 kms encryption keys = testkey-1=YmluCmJvb3N0CmJvb3N0LWJ1aWxkCmNlcGguY29uZgo=
 rgw crypt require ssl = false
+rgw multipart min part size = 65536
 `;
 }

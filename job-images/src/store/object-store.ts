@@ -14,6 +14,8 @@ export interface StoredObject {
 
 /** One version of an object, or the mark that it was deleted. */
 export interface StoredVersion extends StoredObject {
+  /** The store's own hash of the bytes, where it has one; equal for equal bytes, but for encrypted ones. */
+  readonly etag?: string;
   /** The one that a reader gets who asks for none. */
   readonly latest: boolean;
   /** A delete marker: it has no bytes, and hides the versions before it. */

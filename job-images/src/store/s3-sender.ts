@@ -19,6 +19,8 @@ export interface S3Options {
   readonly idleTimeoutSeconds?: number;
   /** How often a request is sent before it counts as failed. @default 8, which is about a minute */
   readonly maxAttempts?: number;
+  /** Objects above this size are sent in parts; AWS takes no less than 5 MiB. @default 8 MiB */
+  readonly smallestPartBytes?: number;
   /** Says what went wrong beside the work itself. @default process.emitWarning */
   readonly warn?: (message: string) => void;
 }
@@ -74,9 +76,11 @@ export class S3Sender {
     try {
       return await client.send(command, { abortSignal });
     } catch (error) {
-      if (!isExpiredCredentials(error)) throw error;
+      // The SDK corrects its clock by what the server says, and tries again only the request by which it found out.
+      const isSkewed = (error as Error).name === "RequestTimeTooSkewed";
+      if (!isExpiredCredentials(error) && !isSkewed) throw error;
       // Several parts may find out at once; the first one connects for all. The old client may still be at work.
-      if (client === this.clients[0]) this.clients.unshift(this.connect());
+      if (!isSkewed && client === this.clients[0]) this.clients.unshift(this.connect());
       return this.clients[0]!.send(command, { abortSignal });
     }
   }

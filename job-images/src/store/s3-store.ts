@@ -44,7 +44,7 @@ export class S3Store implements ObjectStore {
 
   constructor(
     private readonly location: S3Location,
-    options: S3Options = {},
+    private readonly options: S3Options = {},
   ) {
     const { bucket, prefix, expectedBucketOwner } = location;
     this.url = `s3://${bucket}${prefix && `/${prefix}`}`;
@@ -85,6 +85,7 @@ export class S3Store implements ObjectStore {
         intake,
         integrity: endpoint === undefined ? Integrity.Sha256 : Integrity.Md5,
         expectedBytes: Buffer.isBuffer(body) ? body.length : expectedBytes,
+        smallestPartBytes: this.options.smallestPartBytes,
         ifAbsent,
         signal,
         settings: { ...this.owner, ...encryption },
@@ -241,6 +242,7 @@ export class S3Store implements ObjectStore {
       ...(page.Versions ?? []).map((version) => ({ ...version, deleted: false })),
     ].map((version) => ({
       ...this.objectOf(version),
+      etag: "ETag" in version ? version.ETag : undefined,
       latest: version.IsLatest ?? true,
       deleted: version.deleted,
       retrieval: retrievalOf(version),

@@ -34,6 +34,7 @@ export interface S3Upload {
   readonly intake: Intake;
   readonly integrity: Integrity;
   readonly expectedBytes?: number;
+  readonly smallestPartBytes?: number;
   readonly ifAbsent: boolean;
   readonly signal?: AbortSignal;
   /** Headers for encryption and the expected owner of the bucket. */
@@ -45,7 +46,7 @@ export interface S3Upload {
 
 /** Sends an object: in one request when it fits into one part, else as a multipart upload that is complete or aborted. */
 export async function upload(job: S3Upload): Promise<{ readonly versionId?: string }> {
-  const parts = assemble(job.intake, job.expectedBytes);
+  const parts = assemble(job.intake, (index) => partBytes(index, job.expectedBytes, job.smallestPartBytes));
   const first = await parts.next();
   if (first.done) throw new Error("An assembly of parts has at least one, if an empty one.");
   if (first.value.last) return putWhole(job, first.value.data);
@@ -62,11 +63,14 @@ interface Part {
 }
 
 /** Cuts a stream into parts, in memory that is used again and again, so that it takes the same for any size. */
-async function* assemble(chunks: AsyncIterable<Buffer>, expectedBytes?: number): AsyncGenerator<Part, void> {
+async function* assemble(
+  chunks: AsyncIterable<Buffer>,
+  bytesOf: (index: number) => number,
+): AsyncGenerator<Part, void> {
   let free: Buffer[] = [];
   let number = 1;
   const memory = (): Buffer => {
-    const bytes = partBytes(number - 1, expectedBytes);
+    const bytes = bytesOf(number - 1);
     free = free.filter((buffer) => buffer.length === bytes);
     return free.pop() ?? Buffer.allocUnsafeSlow(bytes);
   };

@@ -16,10 +16,14 @@ export function firstVersion(versions: readonly StoredVersion[]): StoredVersion 
   return versions.filter(({ deleted }) => !deleted).at(-1);
 }
 
-/** What lies over a version: nothing, when all is well. */
+/**
+ * What lies over a version: nothing, when all is well. The same bytes again are a put whose answer was lost and that
+ * was tried once more.
+ */
 export function coveredBy(wanted: StoredVersion, versions: readonly StoredVersion[]): string[] {
   return versions
     .slice(0, versions.indexOf(wanted))
+    .filter((over) => over.deleted || over.etag === undefined || over.etag !== wanted.etag)
     .map((over) =>
       over.deleted
         ? `was deleted at ${over.lastModified.toISOString()}; ${versionName(wanted)} is still there`
