@@ -92,7 +92,13 @@ export const identityRights: Readonly<Record<Identity, IdentityRights>> = {
         why: "compare with the previous backup's manifest, and see that what was just written is there",
       },
     ],
-    listing: [{ actions: ["s3:ListBucket"], prefixes: [Catalog, Decoy], why: "find the previous backup's manifest" }],
+    listing: [
+      {
+        actions: ["s3:ListBucket"],
+        prefixes: [Catalog, Wal, WalPartial, Decoy],
+        why: "find the previous backup's manifest, and see whether the log in the store has a hole",
+      },
+    ],
     bucket: [],
     dataKey: ["kms:GenerateDataKey", "kms:Decrypt"],
     dataKeySettings: [],

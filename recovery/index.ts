@@ -39,3 +39,6 @@ export * from "./store-lifecycle";
 export * from "./store-url";
 export * from "./time-zone";
 export * from "./verdict";
+export * from "./wal-coverage";
+export * from "./wal-layout";
+export * from "./wal-position";
