@@ -1,10 +1,8 @@
 import { ExitCode, jobConfigDefaults } from "../../../recovery";
-import { type Client } from "pg";
 import { type Command } from "../command";
 import { oneDatabase } from "../config-file";
-import { accessOf } from "../engines/postgres/libpq";
-import { beat } from "../engines/postgres/prepare";
-import { connect } from "../engines/postgres/session";
+import { databaseKindOf } from "../engines/database-kinds";
+import { type Heart } from "../engines/engine";
 import { messageOf } from "../errors";
 
 /** `dr heartbeat DATABASE` */
@@ -21,24 +19,23 @@ export const heartbeat: Command = {
   async run({ words }, context) {
     const database = oneDatabase(context.config(), words[0]);
     const canarySeconds = database.canary?.canarySeconds ?? jobConfigDefaults.canarySeconds;
-    const access = accessOf(database);
-    let client: Client | undefined;
+    let heart: Heart | undefined;
     let beats = 0;
     let lastAt: string | null = null;
     while (!context.signal.aborted) {
       try {
-        client ??= await connect(access, { applicationName: "dr heartbeat" });
-        lastAt = (await beat(client)).toISOString();
+        heart ??= await databaseKindOf(database).openHeart(database);
+        lastAt = (await heart.beat()).toISOString();
         beats++;
       } catch (error) {
         // A database that is away is what this is for: say so, and go on once it is back.
         context.progress.note(`${new Date().toISOString()} no heartbeat: ${messageOf(error)}`);
-        await client?.end().catch(() => undefined);
-        client = undefined;
+        await heart?.close().catch(() => undefined);
+        heart = undefined;
       }
       await pause(canarySeconds * 1000, context.signal);
     }
-    await client?.end().catch(() => undefined);
+    await heart?.close().catch(() => undefined);
     return {
       exitCode: ExitCode.Pass,
       json: { beats, lastAt },

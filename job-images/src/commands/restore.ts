@@ -1,33 +1,21 @@
-import { randomBytes } from "node:crypto";
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import {
   combineVerdicts,
   EvidenceKind,
   exitCodeOf,
   jobConfigDefaults,
-  type Manifest,
   parseRecoveryTarget,
-  TargetClass,
   Verdict,
 } from "../../../recovery";
 import { type Command, type CommandContext } from "../command";
 import { databasesNamed, oneDatabase } from "../config-file";
-import { accessOfUrl, describeAccess, type PostgresAccess } from "../engines/postgres/libpq";
-import { dropUnproven, maintenanceAccess, refuseExisting, renameDatabase } from "../engines/postgres/restore";
-import { one } from "../engines/postgres/facts";
-import { connect } from "../engines/postgres/session";
-import { type PostgresTools, toolsForServer } from "../engines/postgres/tools";
+import { recoveryEngineOf } from "../engines/database-kinds";
 import { NoRecoveryPointError, OperationError, UsageError } from "../errors";
 import { achievedRpoSeconds } from "../proof/canary";
-import { restoreAndProve } from "../proof/restore-proof";
 import { type Measurement } from "../report/evidence-record";
 import { recordIfAllowed } from "../report/record-if-allowed";
 import { describeProof } from "../report/proof-report";
 import { type CatalogEntry, RecoveryPointState } from "../store/catalog";
 import { findRecoveryPoint, recoveryPointsOf } from "../store/find-recovery-point";
-import { readPasswordFile } from "../password-file";
 
 /** `dr restore ID --into URL` */
 export const restore: Command = {
@@ -56,8 +44,7 @@ export const restore: Command = {
   isProof: false,
   async run({ words, options }, context) {
     const into = options.into as string | undefined;
-    if (into === undefined) throw new UsageError("Name the new database: --into postgresql://user@host:port/database");
-    const target = accessOfUrl(into, readPasswordFile(options["password-file"] as string | undefined));
+    if (into === undefined) throw new UsageError("Name the new place: --into postgresql://user@host:port/database");
     const entry = await chooseRecoveryPoint(context, words[0], options);
     if (!entry.manifest || entry.state !== RecoveryPointState.Complete) {
       throw new OperationError(
@@ -65,73 +52,57 @@ export const restore: Command = {
       );
     }
     const { manifest } = entry;
-    const startedAt = new Date();
-    const tools = await toolsForTarget(target, manifest);
-    const working = { ...target, databaseName: workingName(target.databaseName) };
-    const scratch = await mkdtemp(join((options.scratch as string | undefined) ?? tmpdir(), "dr-restore-"));
+    const engine = recoveryEngineOf(manifest);
     const config = context.config();
-    const database = databasesNamed(config, manifest.database)[0]!;
-    try {
-      const proof = await restoreAndProve({
-        ...context,
-        store: context.store(),
-        manifest,
-        database,
-        target: working,
-        tools,
-        scratch,
-      });
-      const verdict = combineVerdicts(proof.checks.map((check) => check.verdict));
-      if (verdict === Verdict.Pass) await renameDatabase(working, target.databaseName);
-      else if (proof.targetMade && options.keep !== true) await dropUnproven(working);
-      const measurement: Measurement = {
-        kind: EvidenceKind.Restore,
-        database: manifest.database,
-        engine: manifest.engine,
-        mechanism: manifest.method,
-        recoveryPoint: manifest.id,
-        manifest: entry.manifestObject,
-        environment: config.environment ?? jobConfigDefaults.environment,
-        targetClass: TargetClass.DurableServer,
-        startedAt: startedAt.toISOString(),
-        finishedAt: new Date().toISOString(),
-        verdict,
-        level: proof.level,
-        sizeBytes: manifest.source.bytes,
-        phases: proof.phases,
-        measuredRtoSeconds: verdict === Verdict.Pass ? proof.seconds : undefined,
-        achievedRpoSeconds: achievedRpoSeconds(startedAt, proof.newestHeartbeat),
-        checks: proof.checks,
-      };
-      const key = await recordIfAllowed(context, measurement);
-      const kept = verdict === Verdict.Pass ? target.databaseName : options.keep === true ? working.databaseName : null;
-      const json = {
-        verdict,
-        id: manifest.id,
-        database: kept,
-        seconds: proof.seconds,
-        achievedRpoSeconds: measurement.achievedRpoSeconds,
-        level: proof.level ?? null,
-        checks: proof.checks,
-        phases: proof.phases,
-        comparisons: proof.comparisons,
-        evidence: key,
-      };
-      const where =
-        kept === null
-          ? "nothing is left of the copy"
-          : `the copy is ${describeAccess({ ...target, databaseName: kept })}`;
-      return {
-        exitCode: exitCodeOf(verdict),
-        json,
-        text: `${describeProof(measurement)}\n${where}\nevidence: ${key ?? "none"}`,
-      };
-    } catch (error) {
-      await dropUnproven(working).catch(() => undefined);
-      throw error;
-    } finally {
-      await rm(scratch, { recursive: true, force: true });
-    }
+    const startedAt = new Date();
+    const { proof, kept, where } = await engine.restoreInto({
+      ...context,
+      store: context.store(),
+      manifest,
+      database: databasesNamed(config, manifest.database)[0]!,
+      into,
+      passwordFile: options["password-file"] as string | undefined,
+      scratch: options.scratch as string | undefined,
+      keep: options.keep === true,
+    });
+    const verdict = combineVerdicts(proof.checks.map((check) => check.verdict));
+    const measurement: Measurement = {
+      kind: EvidenceKind.Restore,
+      database: manifest.database,
+      engine: manifest.engine,
+      mechanism: manifest.method,
+      recoveryPoint: manifest.id,
+      manifest: entry.manifestObject,
+      environment: config.environment ?? jobConfigDefaults.environment,
+      targetClass: engine.targetClass.restore,
+      startedAt: startedAt.toISOString(),
+      finishedAt: new Date().toISOString(),
+      verdict,
+      level: proof.level,
+      sizeBytes: manifest.source.bytes,
+      phases: proof.phases,
+      measuredRtoSeconds: verdict === Verdict.Pass ? proof.seconds : undefined,
+      achievedRpoSeconds: achievedRpoSeconds(startedAt, proof.newestHeartbeat),
+      checks: proof.checks,
+    };
+    const evidence = await recordIfAllowed(context, measurement);
+    const json = {
+      verdict,
+      id: manifest.id,
+      database: kept,
+      seconds: proof.seconds,
+      achievedRpoSeconds: measurement.achievedRpoSeconds,
+      level: proof.level ?? null,
+      checks: proof.checks,
+      phases: proof.phases,
+      comparisons: proof.comparisons,
+      evidence,
+    };
+    return {
+      exitCode: exitCodeOf(verdict),
+      json,
+      text: `${describeProof(measurement)}\n${where}\nevidence: ${evidence ?? "none"}`,
+    };
   },
 };
 
@@ -165,31 +136,4 @@ async function chooseRecoveryPoint(
       ? `${context.store().url} holds no complete recovery point of ${database.name}.`
       : `Nothing is as old as ${options.to as string}: the oldest recovery point of ${database.name} holds ${oldest}.`,
   );
-}
-
-async function toolsForTarget(target: PostgresAccess, manifest: Manifest): Promise<PostgresTools> {
-  const client = await connect(maintenanceAccess(target), { applicationName: "dr restore" });
-  try {
-    const { major } = await one<{ major: number }>(
-      client,
-      "SELECT current_setting('server_version_num')::int / 10000 AS major",
-    );
-    if (major < manifest.source.serverMajor) {
-      throw new OperationError(
-        `${describeAccess(target)} is PostgreSQL ${major} and the backup is of ${manifest.source.serverMajor}: restore into ${manifest.source.serverMajor} or newer.`,
-      );
-    }
-    await refuseExisting(client, target);
-    return await toolsForServer(major);
-  } finally {
-    await client.end();
-  }
-}
-
-/** PostgreSQL cuts names at 63 bytes; a name of its own cannot be mistaken for the real one. */
-function workingName(databaseName: string): string {
-  return `${Buffer.from(databaseName)
-    .subarray(0, 36)
-    .toString("utf8")
-    .replace(/\uFFFD/g, "")} restoring ${randomBytes(4).toString("hex")}`;
 }

@@ -102,7 +102,7 @@ describe("sabotaged recovery points", () => {
             maxBuffer: 2 ** 28,
           });
         };
-        const sql = read(copy.dumpPath);
+        const sql = read(copy.partPath("dump.pgc.zst"));
         if (sql.length > 0) return gzipSync(sql);
         const honest = gzipSync(read(join(folder, "store", manifest.parts[0]!.key)));
         if (copy.name === "empty file") return gzipSync("");

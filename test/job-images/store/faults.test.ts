@@ -3,7 +3,7 @@ import { createHash } from "node:crypto";
 import { Readable } from "node:stream";
 import { buffer } from "node:stream/consumers";
 import { type S3Client } from "@aws-sdk/client-s3";
-import { type BackupEngine } from "../../../job-images/src/engines/engine";
+import { type RecoveryEngine } from "../../../job-images/src/engines/engine";
 import { takeBackup } from "../../../job-images/src/engines/take-backup";
 import { silentProgress } from "../../../job-images/src/progress";
 import { readCatalog, RecoveryPointState, verifyRecoveryPoint } from "../../../job-images/src/store/catalog";
@@ -50,11 +50,11 @@ interface Run {
 }
 
 /** Stores bytes that need no database: one part large enough for a multipart upload, one that is not. */
-class SyntheticEngine implements BackupEngine {
+class SyntheticEngine implements Pick<RecoveryEngine, "method" | "take"> {
   readonly method = BackupMethod.Dump;
   constructor(private readonly contents: Readonly<Record<string, Buffer>>) {}
 
-  async take({ store, id, database, signal }: Parameters<BackupEngine["take"]>[0]) {
+  async take({ store, id, database, signal }: Parameters<RecoveryEngine["take"]>[0]) {
     const parts = [];
     for (const [name, content] of Object.entries(this.contents)) {
       const key = partKey(database.name, id, name);
