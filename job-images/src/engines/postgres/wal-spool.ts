@@ -47,7 +47,14 @@ export class WalSpool {
   /** Bytes that wait for the store. */
   async waitingBytes(): Promise<number> {
     const names = (await this.names()).filter((name) => !this.stored.has(name));
-    const sizes = await Promise.all(names.map((name) => stat(join(this.folder, name)).then((file) => file.size, () => 0)));
+    const sizes = await Promise.all(
+      names.map((name) =>
+        stat(join(this.folder, name)).then(
+          (file) => file.size,
+          () => 0,
+        ),
+      ),
+    );
     return sizes.reduce((sum, size) => sum + size, 0);
   }
 
@@ -72,7 +79,10 @@ export class WalSpool {
       this.stored.add(name);
       count++;
     }
-    const newestTimeline = Math.max(0, ...names.map((name) => this.segment(name.replace(partialSuffix, ""))?.timeline ?? 0));
+    const newestTimeline = Math.max(
+      0,
+      ...names.map((name) => this.segment(name.replace(partialSuffix, ""))?.timeline ?? 0),
+    );
     for (const name of segments.slice(0, -1)) await this.forget(name);
     for (const name of names.filter((name) => name.endsWith(partialSuffix))) {
       // What the former timeline left unfinished will never be finished.
@@ -92,12 +102,17 @@ export class WalSpool {
    * @param coversUntil a moment whose commits all lie before `received`
    * @returns up to where the store has the log now; `undefined` when there is nothing to store
    */
-  async storePartial(received: Lsn | undefined, coversUntil: Date | undefined, signal: AbortSignal): Promise<Lsn | undefined> {
+  async storePartial(
+    received: Lsn | undefined,
+    coversUntil: Date | undefined,
+    signal: AbortSignal,
+  ): Promise<Lsn | undefined> {
     const names = await this.names();
     const partial = names.filter((name) => name.endsWith(partialSuffix)).at(-1);
     const segment = partial && this.segment(partial.slice(0, -partialSuffix.length));
     if (partial !== undefined && segment) {
-      const inside = received !== undefined && received > segment.start && received <= segment.start + this.segmentBytes;
+      const inside =
+        received !== undefined && received > segment.start && received <= segment.start + this.segmentBytes;
       if (inside) return this.storePartialFile(partial, { end: received, coversUntil }, signal);
       if (received === undefined) return this.storePartialFile(partial, undefined, signal);
     }
