@@ -1,9 +1,8 @@
 import { createWriteStream } from "node:fs";
-import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { type ManifestPart } from "../../../recovery";
 import { OperationError } from "../errors";
-import { checkedOutput, runTool, Tool } from "../process/child";
+import { checkedStream, runTool, Tool } from "../process/child";
 import { type ObjectStore } from "../store/object-store";
 import { readPart, UnreadablePartError } from "../store/parts";
 
@@ -23,10 +22,7 @@ export async function fetchDecompressed(
       yield chunk;
     }
   }, zstd.process.stdin!);
-  const writing = pipeline(
-    Readable.from(checkedOutput([zstd]), { objectMode: false }),
-    createWriteStream(path, { mode: 0o600 }),
-  );
+  const writing = pipeline(checkedStream([zstd]), createWriteStream(path, { mode: 0o600 }));
   const [fed, written] = await Promise.allSettled([feeding, writing]);
   // A damaged part stops zstd as well, but the part is the cause.
   if (fed.status === "rejected" && fed.reason instanceof OperationError) throw fed.reason;

@@ -42,7 +42,7 @@ export interface RestoreRequest {
   readonly store: ObjectStore;
   readonly manifest: Manifest;
   /** Rules, proof settings and the heartbeat's interval. */
-  readonly database: Pick<DatabaseConfig, "proof" | "checks" | "canary">;
+  readonly database: DatabaseConfig;
   readonly progress: Progress;
   readonly signal: AbortSignal;
 }

@@ -15,7 +15,7 @@ import {
   segmentNameAt,
   walKey,
 } from "../../../../recovery";
-import { checkedOutput, Tool } from "../../process/child";
+import { checkedStream, Tool } from "../../process/child";
 import { type ObjectStore } from "../../store/object-store";
 
 /** Whose log it is, and where it goes. */
@@ -198,7 +198,7 @@ export class WalSpool {
   private async put(key: string, path: string, bytes: number, signal: AbortSignal): Promise<void> {
     const zstd = new Tool("zstd", ["-3", "-q", "-c"], { stdinPipe: true, signal });
     const feeding = pipeline(beginning(path, bytes), zstd.process.stdin!).catch(() => undefined);
-    await this.to.store.put(key, Readable.from(checkedOutput([zstd]), { objectMode: false }), { signal });
+    await this.to.store.put(key, checkedStream([zstd]), { signal });
     await feeding;
   }
 }
