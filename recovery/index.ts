@@ -1,5 +1,6 @@
 export * from "./assess";
 export * from "./assessment-table";
+export * from "./base-backup-due";
 export * from "./canonical-json";
 export * from "./continuity";
 export * from "./declared-database";

@@ -6,6 +6,8 @@ import {
   type ManifestPart,
   type ManifestSource,
   type ManifestTable,
+  type ManifestWal,
+  type RecoveryTarget,
   type TargetClass,
 } from "../../../recovery";
 import { type Progress } from "../progress";
@@ -33,6 +35,8 @@ export interface TakenBackup {
   readonly tools: Readonly<Record<string, string>>;
   readonly tables: readonly ManifestTable[];
   readonly parts: readonly ManifestPart[];
+  /** Where a physical copy stands in the log. */
+  readonly wal?: ManifestWal;
   /** What makes the backup suspicious though it is complete. @default nothing */
   readonly reasons?: readonly string[];
 }
@@ -43,6 +47,8 @@ export interface RestoreRequest {
   readonly manifest: Manifest;
   /** Rules, proof settings and the heartbeat's interval. */
   readonly database: Pick<DatabaseConfig, "proof" | "checks" | "canary">;
+  /** Where to go from the recovery point, by an engine that has a log. @default the recovery point's own moment */
+  readonly to?: RecoveryTarget;
   readonly progress: Progress;
   readonly signal: AbortSignal;
 }

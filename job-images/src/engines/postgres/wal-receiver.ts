@@ -37,5 +37,7 @@ export class WalReceiver {
 
 /** The server has thrown away what the receiver would have needed next: a hole in the log that nothing closes. */
 export function isLogGone(failure: string): boolean {
-  return /requested WAL segment \S+ has already been removed|requested starting point .* is (ahead of|not in)/.test(failure);
+  return /requested WAL segment \S+ has already been removed|requested starting point .* is (ahead of|not in)/.test(
+    failure,
+  );
 }
