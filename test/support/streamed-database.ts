@@ -16,6 +16,8 @@ export interface StreamedDatabase {
   /** Where the store's files are. */
   readonly store: string;
   readonly spool: string;
+  /** Every stream that was started, however it ended. */
+  readonly running: Set<ChildProcess>;
   /** Starts `dr stream`. */
   stream(): Streaming;
   destroy(): Promise<void>;
@@ -52,6 +54,30 @@ export async function streamedDatabase(options: StreamedDatabaseOptions = {}): P
     dataChecksums: true,
   });
   const folder = temporaryFolder();
+  await withClient(server, "postgres", (client) => client.query("CREATE DATABASE ledger"));
+  await withClient(server, "ledger", (client) =>
+    client.query(
+      `CREATE TABLE public.entry (id bigserial PRIMARY KEY, amount int NOT NULL, note text);
+       CREATE TABLE public.total AS SELECT 0 AS amount`,
+    ),
+  );
+  const database = streamOf(server, folder, options.wal);
+  const prepared = await drJson(["prepare", "ledger", "--config", database.config]);
+  if (prepared.exitCode !== 0) throw new Error(prepared.stdout);
+  return database;
+}
+
+/** The same database on another server, as clients find it after a failover: same store, same spool. */
+export function movedTo(database: StreamedDatabase, server: LocalServer): StreamedDatabase {
+  return streamOf(server, database.folder, {}, database.running);
+}
+
+function streamOf(
+  server: LocalServer,
+  folder: string,
+  wal: StreamedDatabaseOptions["wal"] = {},
+  running = new Set<ChildProcess>(),
+): StreamedDatabase {
   const spool = join(folder, "spool");
   const config = writeConfig(folder, {
     store: `file://${folder}/store`,
@@ -61,22 +87,13 @@ export async function streamedDatabase(options: StreamedDatabaseOptions = {}): P
         engine: "postgres",
         url: server.url("ledger"),
         canary: { canarySeconds: 1 },
-        wal: { spool, flushSeconds: 1, ...options.wal },
+        wal: { spool, flushSeconds: 1, ...wal },
       },
     ],
   });
-  await withClient(server, "postgres", (client) => client.query("CREATE DATABASE ledger"));
-  await withClient(server, "ledger", (client) =>
-    client.query(
-      `CREATE TABLE public.entry (id bigserial PRIMARY KEY, amount int NOT NULL, note text);
-       CREATE TABLE public.total AS SELECT 0 AS amount`,
-    ),
-  );
-  const prepared = await drJson(["prepare", "ledger", "--config", config]);
-  if (prepared.exitCode !== 0) throw new Error(prepared.stdout);
-  const running = new Set<ChildProcess>();
   return {
     server,
+    running,
     folder,
     config,
     spool,

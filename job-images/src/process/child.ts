@@ -107,7 +107,13 @@ export async function runTool(program: string, args: readonly string[], options:
  * reader cannot mistake a truncated stream for a whole one; when one fails, the stream fails with its words and the
  * others are stopped.
  */
-export async function* checkedOutput(tools: readonly Tool[]): AsyncGenerator<Buffer> {
+export function checkedOutput(tools: readonly Tool[]): AsyncGenerator<Buffer> {
+  // Node throws away what a child has said when the child ends before anybody listens.
+  tools[tools.length - 1]!.output.on("readable", () => undefined);
+  return outputThenEnds(tools);
+}
+
+async function* outputThenEnds(tools: readonly Tool[]): AsyncGenerator<Buffer> {
   const last = tools[tools.length - 1]!;
   try {
     let streamError: unknown;

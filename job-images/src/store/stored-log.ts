@@ -5,10 +5,13 @@ import { join } from "node:path";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import {
+  logCoverage,
   type LogCoverage,
+  type Manifest,
   parseHistoryKey,
   parsePartialWalKey,
   parseWalKey,
+  replayStart,
   type StoredLog,
   StorePrefix,
   type StoredWalFile,
@@ -41,6 +44,17 @@ export async function readStoredLog(store: ObjectStore, owner: LogOwner): Promis
     partials: partial.flatMap((key) => parsePartialWalKey(key) ?? []),
     histories: whole.flatMap((key) => parseHistoryKey(key) ?? []),
   };
+}
+
+/** How far the stored log carries a base backup. */
+export async function coverageOf(store: ObjectStore, base: Manifest): Promise<LogCoverage> {
+  const log = await readStoredLog(store, logOwnerOf(base));
+  return logCoverage(log, replayStart(base.wal!));
+}
+
+/** Whose log is replayed onto a base backup. */
+export function logOwnerOf({ database, source, wal }: Manifest): LogOwner {
+  return { database, systemIdentifier: source.systemIdentifier!, segmentBytes: wal!.segmentBytes };
 }
 
 const fetchesAtOnce = 4;

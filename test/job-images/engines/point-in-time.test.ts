@@ -62,6 +62,42 @@ describe("recovery to a point in time", function () {
     const { exitCode } = await streaming.stop();
     assert.equal(exitCode, 128 + 15, streaming.said());
   });
+
+  it("[guide 48] is tested by the restore test, with the log behind the base backup", async () => {
+    const { json, exitCode, stdout } = await drJson<Restored & { achievedRpoSeconds: number }>([
+      "restore-test",
+      "--config",
+      database.config,
+    ]);
+    assert.equal(exitCode, 0, stdout);
+    assert.ok(
+      json.checks.some(({ name }) => name === "canary"),
+      stdout,
+    );
+    const status = await drJson<{ databases: { checks: Restored["checks"] }[] }>([
+      "status",
+      "--config",
+      database.config,
+    ]);
+    const log = status.json.databases[0]!.checks.find(({ name }) => name === "log");
+    assert.equal(log?.verdict, "pass", status.stdout);
+  });
+
+  it("refuses what the log does not reach, and overwrites nothing", async () => {
+    const into = join(database.server.directory, "never");
+    const restore = (...words: string[]) => drJson<Restored>(["restore", ...words, "--config", database.config]);
+    const future = await restore("--to", new Date(Date.now() + 3600_000).toISOString(), "--into", into);
+    assert.equal(future.exitCode, 1);
+    assert.match(future.stdout, /is not reached: the log of \S+ reaches/);
+    const past = await restore("--to", "2020-01-01T00:00:00Z", "--into", into);
+    assert.equal(past.exitCode, 1);
+    assert.match(past.stdout, /Nothing is as old as that/);
+    const there = await restore("--to", "latest", "--into", database.folder);
+    assert.equal(there.exitCode, 2);
+    assert.match(there.stdout, /exists: name a directory that does not/);
+    const relative = await restore("--to", "latest", "--into", "here");
+    assert.equal(relative.exitCode, 2);
+  });
 });
 
 function startWriter(client: Client): { stop(): Promise<number> } {

@@ -10,6 +10,7 @@ import {
   type Manifest,
   type ManifestWal,
   parseLsn,
+  replayStart,
   ProofLevel,
   type RecoveryTarget,
   Verdict,
@@ -19,7 +20,7 @@ import { type RunAs, runTool, Tool } from "../../process/child";
 import { failed, passed } from "../../proof/check";
 import { ProofRun, type RestoreProof } from "../../proof/proof-run";
 import { partOf, readJsonPart } from "../../store/parts";
-import { fetchLog, readStoredLog } from "../../store/stored-log";
+import { fetchLog, logOwnerOf, readStoredLog } from "../../store/stored-log";
 import { fetchInto } from "../compressed-part";
 import { type RestoredCopy, type RestoreIntoRequest, type RestoreRequest, type RestoreTestRequest } from "../engine";
 import { baseArchivePart, type ServerFacts, serverFactsPart } from "./base-parts";
@@ -120,11 +121,7 @@ async function recoverAndProve(
   const facts = await run.required("parts", () =>
     readJsonPart<ServerFacts>(store, partOf(manifest, serverFactsPart), signal),
   );
-  const log = await readStoredLog(store, {
-    database: manifest.database,
-    systemIdentifier: manifest.source.systemIdentifier!,
-    segmentBytes: wal.segmentBytes,
-  });
+  const log = await readStoredLog(store, logOwnerOf(manifest));
   const coverage = logCoverage(log, replayStart(wal));
   run.checks.push(checkReach(request.to, manifest, coverage));
   run.stopAfterFailure();
@@ -175,6 +172,7 @@ async function recoverAndProve(
     await request.onRestored?.(server.url(manifest.source.databaseName));
     await run.phase("prove", "proof", () => provePhysicalCopy({ ...request, coverage, facts, server }, run));
     run.level = ProofLevel.Content;
+    run.recoveredTo = request.to?.kind === "time" ? request.to.at : request.to && coverage.coversUntil;
     await server.stop("fast");
     if (place.dataDirectory !== undefined) await leaveConfigured(place.dataDirectory, server.runAs, facts);
   } finally {
@@ -286,9 +284,4 @@ async function leaveConfigured(dataDirectory: string, owner: RunAs | undefined, 
 async function syncDirectory(path: string): Promise<void> {
   const directory = await open(path);
   await directory.sync().finally(() => directory.close());
-}
-
-/** Where the replay of a base backup begins and is whole. */
-export function replayStart(wal: ManifestWal) {
-  return { timeline: wal.timeline, start: parseLsn(wal.start)!, consistent: parseLsn(wal.end)! };
 }

@@ -9,6 +9,7 @@ import {
   logCoverage,
   type Lsn,
   lsnText,
+  replayStart,
   walSlotName,
   type WalSettings,
 } from "../../../../recovery";
@@ -21,7 +22,6 @@ import { readStoredLog } from "../../store/stored-log";
 import { takeBackup } from "../take-backup";
 import { postgresBase } from "./base-backup";
 import { accessOf, describeAccess, type PostgresAccess } from "./libpq";
-import { replayStart } from "./physical-restore";
 import {
   createSlot,
   dropSlot,
