@@ -2,18 +2,18 @@ import { BackupMethod, type DatabaseConfig, Engine, type Manifest } from "../../
 import { OperationError, UsageError } from "../errors";
 import { type DatabaseKind, type RecoveryEngine } from "./engine";
 import { postgresKind } from "./postgres/kind";
+import { sqliteKind } from "./sqlite/kind";
 
 /** Every kind of database that the runner knows. */
-const kinds: Readonly<Partial<Record<Engine, DatabaseKind>>> = {
+const kinds: Readonly<Record<Engine, DatabaseKind>> = {
   [Engine.Postgres]: postgresKind,
   [Engine.Rds]: postgresKind,
+  [Engine.Sqlite]: sqliteKind,
 };
 
-/** What a database needs besides its backups. @throws UsageError when this runner does not know its kind */
+/** What a database needs besides its backups. */
 export function databaseKindOf({ engine }: Pick<DatabaseConfig, "engine">): DatabaseKind {
-  const kind = kinds[engine];
-  if (kind) return kind;
-  throw new UsageError(`Engine ${engine} is not known to this runner; it has ${Object.keys(kinds).join(", ")}.`);
+  return kinds[engine];
 }
 
 /**

@@ -108,17 +108,17 @@ export async function runTool(program: string, args: readonly string[], options:
  * others are stopped.
  */
 export function checkedOutput(tools: readonly Tool[]): AsyncGenerator<Buffer> {
-  // Node throws away what a child has said when the child ends before anybody listens.
-  tools[tools.length - 1]!.output.on("readable", () => undefined);
-  return outputThenEnds(tools);
+  const { output } = tools[tools.length - 1]!;
+  // Node throws away what a tool said that ended before anybody listened, and reading may begin much later.
+  output.on("readable", () => undefined);
+  return readChecked(tools, output);
 }
 
-async function* outputThenEnds(tools: readonly Tool[]): AsyncGenerator<Buffer> {
-  const last = tools[tools.length - 1]!;
+async function* readChecked(tools: readonly Tool[], output: Readable): AsyncGenerator<Buffer> {
   try {
     let streamError: unknown;
     try {
-      yield* last.output as AsyncIterable<Buffer>;
+      yield* output as AsyncIterable<Buffer>;
     } catch (error) {
       streamError = error;
     }
