@@ -207,17 +207,27 @@ export class S3Store implements ObjectStore {
     const { name } = error as Error;
     if (name === "NoSuchBucket") return false;
     if (status === 404) return true;
-    if (versionId !== undefined) return status === 405 || (status === 400 && name === "InvalidArgument");
+    if (versionId !== undefined && (status === 405 || (status === 400 && name === "InvalidArgument"))) return true;
     if (name !== "AccessDenied") return false;
     try {
-      const { Contents = [] } = await this.sender.send(
-        new ListObjectsV2Command({ ...this.bucket(), Prefix: this.base + key, MaxKeys: 1 }),
-      );
-      return Contents[0]?.Key !== this.base + key;
+      return !(await this.isListed(key, versionId));
     } catch {
       // Neither may it list: the first refusal is the one to tell.
       return false;
     }
+  }
+
+  private async isListed(key: string, versionId: string | undefined): Promise<boolean> {
+    if (versionId !== undefined) {
+      for await (const version of this.versions(key)) {
+        if (version.key === key && version.versionId === versionId) return true;
+      }
+      return false;
+    }
+    const { Contents = [] } = await this.sender.send(
+      new ListObjectsV2Command({ ...this.bucket(), Prefix: this.base + key, MaxKeys: 1 }),
+    );
+    return Contents[0]?.Key === this.base + key;
   }
 
   async *list(prefix: string): AsyncIterable<StoredObject> {
