@@ -233,7 +233,10 @@ class LogStream {
     const received = await this.receivedUntil();
     const moment = received === undefined ? undefined : this.moments.filter(({ lsn }) => lsn <= received).at(-1);
     const until = await this.route.spool.storePartial(received, moment?.at, signal);
-    if (until === undefined) return;
+    if (until === undefined) {
+      this.flushAt = Math.min(this.flushAt, Date.now() + retryMilliseconds / 2);
+      return;
+    }
     this.summary.partials++;
     this.stored(until);
   }
