@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { existsSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { type Client } from "pg";
 import { connect } from "../../../job-images/src/engines/postgres/session";
@@ -12,8 +13,11 @@ import {
   untilBaseBackup,
   untilCovered,
 } from "../../support/streamed-database";
+import { waitFor } from "../../support/wait-for";
 
 const targets = Number(process.env.PITR_TARGETS ?? 2);
+const kills = Number(process.env.PITR_KILLS ?? 1);
+const flushSeconds = 1;
 
 interface Restored {
   readonly verdict: string;
@@ -63,6 +67,42 @@ describe("recovery to a point in time", function () {
     assert.equal(exitCode, 128 + 15, streaming.said());
   });
 
+  it(`[guide 3] loses at most flushSeconds and two seconds when the server and the spool are destroyed, ${kills} times`, async function () {
+    this.timeout(60_000 + kills * 60_000);
+    const losses: number[] = [];
+    const random = new SeededRandom(97);
+    for (let kill = 0; kill < kills; kill++) {
+      const streaming = database.stream();
+      await untilBaseBackup(database);
+      await untilCovered(database);
+      const writer = startWriter(await connect(database.server.access("ledger")));
+      await new Promise((resolve) => setTimeout(resolve, 1000 + random.next() * 2000));
+      streaming.process.kill("SIGKILL");
+      process.kill(database.server.pid!, "SIGKILL");
+      const killedAt = Date.now();
+      await writer.broken();
+      await waitFor("the spool to go", 10, () => {
+        rmSync(database.spool, { recursive: true, force: true });
+        return !existsSync(database.spool);
+      });
+      const into = join(database.server.directory, `after-kill-${kill}`);
+      const { exitCode, stdout } = await drJson([
+        "restore",
+        "--to",
+        "latest",
+        "--into",
+        into,
+        "--config",
+        database.config,
+      ]);
+      assert.equal(exitCode, 0, stdout);
+      losses.push((killedAt - (await newestCommit(database.server, into)).getTime()) / 1000);
+      await database.server.start();
+    }
+    console.log(`      worst loss of ${kills}: ${Math.max(...losses).toFixed(2)} s, flushed every ${flushSeconds} s`);
+    assert.ok(Math.max(...losses) <= flushSeconds + 2, losses.join(", "));
+  });
+
   it("[guide 48] is tested by the restore test, with the log behind the base backup", async () => {
     const { json, exitCode, stdout } = await drJson<Restored & { achievedRpoSeconds: number }>([
       "restore-test",
@@ -100,7 +140,7 @@ describe("recovery to a point in time", function () {
   });
 });
 
-function startWriter(client: Client): { stop(): Promise<number> } {
+function startWriter(client: Client): { stop(): Promise<number>; broken(): Promise<void> } {
   let stopped = false;
   let commits = 0;
   const work = (async () => {
@@ -121,6 +161,7 @@ function startWriter(client: Client): { stop(): Promise<number> } {
       await work;
       return commits;
     },
+    broken: () => work.catch(() => undefined),
   };
 }
 
@@ -138,21 +179,37 @@ async function contents(client: Client, where = ""): Promise<unknown> {
   return rows[0];
 }
 
+/** When the last transaction of a recovered data directory committed, by the source's clock. */
+function newestCommit(like: LocalServer, dataDirectory: string): Promise<Date> {
+  return inCopy(like, dataDirectory, async (client) => {
+    const { rows } = await client.query<{ at: Date }>("SELECT max(at) AS at FROM public.entry");
+    return rows[0]!.at;
+  });
+}
+
+function contentsOf(like: LocalServer, dataDirectory: string): Promise<unknown> {
+  return inCopy(like, dataDirectory, async (client) => {
+    const { rows } = await client.query<{ whole: boolean }>(
+      "SELECT amount = (SELECT count(*) FROM public.entry) AS whole FROM public.total",
+    );
+    assert.ok(rows[0]!.whole, "a transaction was recovered in part");
+    return contents(client);
+  });
+}
+
 /** Starts a server on a recovered data directory, as its owner would. */
-async function contentsOf(like: LocalServer, dataDirectory: string): Promise<unknown> {
+async function inCopy<Result>(
+  like: LocalServer,
+  dataDirectory: string,
+  work: (client: Client) => Promise<Result>,
+): Promise<Result> {
   const server = await LocalServer.forDataOfAnother(
     { tools: like.tools, settings: { fsync: "off" }, dataDirectory },
     like.access().user,
   );
   try {
     await server.start();
-    return await withClient(server, "ledger", async (client) => {
-      const { rows } = await client.query<{ whole: boolean }>(
-        "SELECT amount = (SELECT count(*) FROM public.entry) AS whole FROM public.total",
-      );
-      assert.ok(rows[0]!.whole, "a transaction was recovered in part");
-      return contents(client);
-    });
+    return await withClient(server, "ledger", work);
   } finally {
     await server.destroy();
   }
