@@ -28,7 +28,7 @@ export interface IdentityRights {
   readonly objects: readonly ObjectRight[];
   /** `s3:ListBucket` and `s3:ListBucketVersions`, limited by the prefix that is asked for. */
   readonly listing: readonly ObjectRight[];
-  /** Reads of the bucket's own settings. */
+  /** Reads of the bucket's own settings and of its unfinished uploads. */
   readonly bucket: readonly string[];
   /** On the KMS key that encrypts objects, through S3 and for this bucket only. */
   readonly dataKey: readonly string[];
@@ -52,7 +52,7 @@ const recoveryData = [Parts, Catalog, Wal, WalPartial];
 const records = [Catalog, Evidence];
 
 const read = ["s3:GetObject", "s3:GetObjectVersion"];
-const list = ["s3:ListBucket", "s3:ListBucketVersions"];
+const listVersions = ["s3:ListBucketVersions"];
 const verify = { asymmetric: ["kms:GetPublicKey"], mac: ["kms:VerifyMac"] };
 
 /** What the cannot-delete proof submits again as it is. */
@@ -69,7 +69,11 @@ const recoveryReads: Pick<IdentityRights, "objects" | "listing"> = {
     { actions: read, prefixes: [...recoveryData, Evidence], why: "fetch recovery points and who vouched for them" },
   ],
   listing: [
-    { actions: list, prefixes: [...recoveryData, Evidence], why: "find recovery points, and versions that mask them" },
+    {
+      actions: listVersions,
+      prefixes: [...recoveryData, Evidence],
+      why: "find recovery points, and versions that mask them",
+    },
   ],
 };
 
@@ -95,11 +99,12 @@ export const identityRights: Readonly<Record<Identity, IdentityRights>> = {
     listing: [
       {
         actions: ["s3:ListBucket"],
-        prefixes: [Catalog, Wal, WalPartial, Decoy],
+        prefixes: [Catalog, Wal, WalPartial],
         why: "find the previous backup's manifest, and see whether the log in the store has a hole",
       },
     ],
-    bucket: [],
+    // An upload whose beginning was answered to nobody must be found to be aborted; S3 knows no prefix here.
+    bucket: ["s3:ListBucketMultipartUploads"],
     dataKey: ["kms:GenerateDataKey", "kms:Decrypt"],
     dataKeySettings: [],
     signingKey: { asymmetric: [], mac: [] },
@@ -116,15 +121,24 @@ export const identityRights: Readonly<Record<Identity, IdentityRights>> = {
       ...recoveryReads.objects,
       { actions: ["s3:PutObject"], prefixes: [Evidence], why: "record what was proven" },
     ],
-    listing: recoveryReads.listing,
+    listing: [
+      ...recoveryReads.listing,
+      { actions: ["s3:ListBucket"], prefixes: [Evidence], why: "see that no record of the same name is there" },
+    ],
     bucket: bucketSettings,
     dataKey: ["kms:GenerateDataKey", "kms:Decrypt"],
     dataKeySettings: ["kms:GetKeyPolicy"],
     signingKey: { asymmetric: ["kms:Sign", "kms:GetPublicKey"], mac: ["kms:GenerateMac", "kms:VerifyMac"] },
   },
   auditor: {
-    objects: [{ actions: read, prefixes: records, why: "judge manifests and evidence" }],
-    listing: [{ actions: list, prefixes: [...recoveryData, Evidence], why: "see that each part is there" }],
+    objects: [{ actions: ["s3:GetObjectVersion"], prefixes: records, why: "judge manifests and evidence" }],
+    listing: [
+      {
+        actions: listVersions,
+        prefixes: [...recoveryData, Evidence],
+        why: "see that each part is there, and versions that mask one",
+      },
+    ],
     bucket: [],
     dataKey: ["kms:Decrypt"],
     dataKeySettings: [],

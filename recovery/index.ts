@@ -1,5 +1,6 @@
 export * from "./assess";
 export * from "./assessment-table";
+export * from "./base-backup-due";
 export * from "./canonical-json";
 export * from "./continuity";
 export * from "./declared-database";
@@ -33,6 +34,7 @@ export * from "./schedule-spread";
 export * from "./scratch-space";
 export * from "./severity";
 export * from "./shrinkage";
+export * from "./sqlite-stream";
 export * from "./status-metrics";
 export * from "./store-layout";
 export * from "./store-lifecycle";

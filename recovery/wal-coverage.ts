@@ -1,5 +1,6 @@
+import { type ManifestWal } from "./manifest";
 import { type StoredHistory, type StoredPartialSegment, type StoredWalFile } from "./wal-layout";
-import { type Lsn, parseSegmentName, segmentNameAt, segmentStart } from "./wal-position";
+import { type Lsn, parseLsn, parseSegmentName, segmentNameAt, segmentStart } from "./wal-position";
 
 /** Everything that the store holds of one server's log. */
 export interface StoredLog {
@@ -17,6 +18,11 @@ export interface ReplayStart {
   readonly start: Lsn;
   /** Where the replay has made the copy whole: no earlier moment can be recovered to. */
   readonly consistent: Lsn;
+}
+
+/** Where the replay of a base backup begins and is whole. */
+export function replayStart({ timeline, start, end }: ManifestWal): ReplayStart {
+  return { timeline, start: parseLsn(start)!, consistent: parseLsn(end)! };
 }
 
 /** How far a base backup can be carried by the stored log. */

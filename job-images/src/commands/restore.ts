@@ -1,9 +1,13 @@
 import {
+  BackupMethod,
   combineVerdicts,
   EvidenceKind,
   exitCodeOf,
   jobConfigDefaults,
+  type Manifest,
+  parseLsn,
   parseRecoveryTarget,
+  type RecoveryTarget,
   Verdict,
 } from "../../../recovery";
 import { type Command, type CommandContext } from "../command";
@@ -20,7 +24,7 @@ import { findRecoveryPoint, recoveryPointsOf } from "../store/find-recovery-poin
 /** `dr restore ID --into URL` */
 export const restore: Command = {
   name: "restore",
-  usage: "ID --into URL  |  --to WHEN --into URL",
+  usage: "ID --into PLACE  |  --to WHEN --into PLACE",
   summary: "restore into a new database and prove it; never over an existing one",
   details:
     "The copy carries a working name until it is proven; then it gets the name in the URL. A copy that fails its proof is dropped, unless --keep is given.",
@@ -33,8 +37,8 @@ export const restore: Command = {
     keep: { type: "boolean" },
   },
   optionHelp: {
-    into: "URL  postgresql://user@host:port/new-database",
-    to: "WHEN  latest, or a time like 2026-11-23T14:05:00Z: the newest recovery point that is not after it",
+    into: "URL  postgresql://user@host:port/new-database; a path for a data directory",
+    to: "WHEN  latest, a time like 2026-11-23T14:05:00Z, lsn:X/Y or name:X. With an ID, how far to replay the log behind it",
     database: "NAME  with --to, where the configuration has several",
     "password-file": "FILE  the password to the target server; default: libpq's own rules",
     scratch: "DIR  with room for the decompressed archive; default: the temporary folder",
@@ -45,13 +49,17 @@ export const restore: Command = {
   async run({ words, options }, context) {
     const into = options.into as string | undefined;
     if (into === undefined) throw new UsageError("Name the new place: --into postgresql://user@host:port/database");
-    const entry = await chooseRecoveryPoint(context, words[0], options);
+    const to = recoveryTarget(words[0], options);
+    const entry = await chooseRecoveryPoint(context, words[0], to, into, options.database as string | undefined);
     if (!entry.manifest || entry.state !== RecoveryPointState.Complete) {
       throw new OperationError(
         `${entry.id} cannot be restored: ${entry.problems.join("; ")}. \`dr list\` prints what can.`,
       );
     }
     const { manifest } = entry;
+    if (words[0] !== undefined && to && !manifest.wal) {
+      throw new UsageError(`${manifest.id} holds one moment and has no log behind it: give an ID or --to, not both.`);
+    }
     const engine = recoveryEngineOf(manifest);
     const config = context.config();
     const startedAt = new Date();
@@ -60,6 +68,7 @@ export const restore: Command = {
       store: context.store(),
       manifest,
       database: databasesNamed(config, manifest.database)[0]!,
+      to,
       into,
       passwordFile: options["password-file"] as string | undefined,
       scratch: options.scratch as string | undefined,
@@ -106,34 +115,53 @@ export const restore: Command = {
   },
 };
 
+function recoveryTarget(id: string | undefined, { to }: { readonly to?: unknown }): RecoveryTarget | undefined {
+  if (to === undefined) {
+    if (id === undefined) throw new UsageError("Name the recovery point (`dr list` prints them), or a time with --to.");
+    return undefined;
+  }
+  const target = parseRecoveryTarget(to as string);
+  if (target.kind === "problem") throw new UsageError(`--to: ${target.problem}`);
+  return target;
+}
+
+/**
+ * The named recovery point, else the newest that can be carried to the target. What can be restored into a place depends
+ * on the place: a base backup becomes a data directory, a dump becomes a database of a server.
+ */
 async function chooseRecoveryPoint(
   context: CommandContext,
   id: string | undefined,
-  options: { readonly to?: unknown; readonly database?: unknown },
+  target: RecoveryTarget | undefined,
+  into: string,
+  databaseName: string | undefined,
 ): Promise<CatalogEntry> {
   const config = context.config();
-  if (options.to === undefined) {
-    if (id === undefined) throw new UsageError("Name the recovery point (`dr list` prints them), or a time with --to.");
-    return findRecoveryPoint(context.store(), config, id);
-  }
-  if (id !== undefined) throw new UsageError("Give an ID or --to, not both.");
-  const target = parseRecoveryTarget(options.to as string);
-  if (target.kind === "problem") throw new UsageError(`--to: ${target.problem}`);
-  if (target.kind === "lsn" || target.kind === "name") {
+  if (id !== undefined) return findRecoveryPoint(context.store(), config, id);
+  const database = oneDatabase(config, databaseName);
+  const isUrl = /^postgres(ql)?:/.test(into);
+  const points = (await recoveryPointsOf(context.store(), database.name)).filter(
+    ({ state, manifest }) =>
+      state === RecoveryPointState.Complete && isUrl === (manifest?.method === BackupMethod.Dump),
+  );
+  if (isUrl && (target?.kind === "lsn" || target?.kind === "name")) {
     throw new UsageError(
-      `--to ${target.kind}: a dump holds one moment; a log position needs base backups and the log.`,
+      `--to ${target.kind}: a dump holds one moment; a log position needs a base backup, which is restored into a data directory.`,
     );
   }
-  const database = oneDatabase(config, options.database as string | undefined);
-  const points = (await recoveryPointsOf(context.store(), database.name)).filter(
-    ({ state }) => state === RecoveryPointState.Complete,
-  );
-  const found = points.find(({ at }) => target.kind === "latest" || new Date(at) <= target.at);
+  const found = points.find(({ at, manifest }) => isBefore(target!, at, manifest));
   if (found) return found;
   const oldest = points.at(-1)?.at;
   throw new NoRecoveryPointError(
     oldest === undefined
-      ? `${context.store().url} holds no complete recovery point of ${database.name}.`
-      : `Nothing is as old as ${options.to as string}: the oldest recovery point of ${database.name} holds ${oldest}.`,
+      ? `${context.store().url} holds no complete recovery point of ${database.name} for ${into}.`
+      : `Nothing is as old as that: the oldest recovery point of ${database.name} for ${into} holds ${oldest}.`,
   );
+}
+
+function isBefore(target: RecoveryTarget, at: string, manifest: Manifest | undefined): boolean {
+  if (target.kind === "time") return new Date(at) <= target.at;
+  if (target.kind === "lsn") return manifest?.wal !== undefined && parseLsn(manifest.wal.end)! <= parseLsn(target.lsn)!;
+  // Nobody knows when a name was given but the log itself: the newest is the cheapest to try.
+  return true;
 }

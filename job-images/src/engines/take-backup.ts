@@ -55,6 +55,7 @@ export async function takeBackup(request: {
     expiresAt: expiryOf(config, startedAt),
     tables: taken.tables,
     parts: taken.parts,
+    wal: taken.wal,
     verdict: reasons.length === 0 ? Verdict.Pass : Verdict.Inconclusive,
     reasons,
   };

@@ -25,6 +25,8 @@ export interface RestoreProof {
   readonly seconds: number;
   /** The newest heartbeat in the copy. */
   readonly newestHeartbeat?: Date;
+  /** The moment that the copy is of, where a log was replayed. @default the recovery point's own */
+  readonly recoveredTo?: Date;
   /** The target was made; whoever asked decides what becomes of it. */
   readonly targetMade: boolean;
 }
@@ -41,6 +43,7 @@ export class ProofRun {
   comparisons: readonly TableComparison[] = [];
   level: ProofLevel | undefined;
   newestHeartbeat: Date | undefined;
+  recoveredTo: Date | undefined;
   targetMade = false;
   private readonly stopwatch = new Stopwatch();
 
@@ -57,9 +60,9 @@ export class ProofRun {
     } catch (error) {
       if (!(error instanceof StopChecking)) throw error;
     }
-    const { checks, comparisons, level, newestHeartbeat, targetMade } = this;
+    const { checks, comparisons, level, newestHeartbeat, recoveredTo, targetMade } = this;
     const { phases, seconds } = this.stopwatch;
-    return { checks, phases, comparisons, level, seconds, newestHeartbeat, targetMade };
+    return { checks, phases, comparisons, level, seconds, newestHeartbeat, recoveredTo, targetMade };
   }
 
   /** A timed stretch without which nothing after it can be judged; `check` reports its failure. */

@@ -1,4 +1,5 @@
 import {
+  BackupMethod,
   combineVerdicts,
   continuityProblems,
   type DatabaseConfig,
@@ -8,6 +9,7 @@ import {
   type JobConfig,
   jobConfigDefaults,
   maxRecoveryPointAgeMinutes,
+  Mechanism,
   objectivesFrom,
   Verdict,
 } from "../../../recovery";
@@ -97,7 +99,7 @@ async function testOne(
     kind: EvidenceKind.RestoreTest,
     database: request.database.name,
     engine: request.database.engine,
-    mechanism: engine.method,
+    mechanism: mechanismOf(engine.method),
     recoveryPoint: entry.id,
     manifest: entry.manifestObject,
     environment: request.config.environment ?? jobConfigDefaults.environment,
@@ -118,12 +120,12 @@ async function testOne(
       },
     };
   }
-  const proof = await engine.restoreTest({ ...request, manifest });
+  const proof = await engine.restoreTest({ ...request, manifest, to: { kind: "latest" } });
   const checks = [
     ...catalogChecks,
     ...alarmChecks(entry, request.points, request.records ?? []),
     ...proof.checks,
-    checkFreshness(request, manifest.consistentAt, disasterAt),
+    checkFreshness(request, proof.recoveredTo ?? new Date(manifest.consistentAt), disasterAt),
   ];
   const measurement: Measurement = {
     ...base,
@@ -136,6 +138,11 @@ async function testOne(
     checks,
   };
   return { measurement, comparisons: proof.comparisons };
+}
+
+/** A base backup is tested with the log behind it. */
+function mechanismOf(method: BackupMethod): string {
+  return method === BackupMethod.Base ? Mechanism.PointInTimeLog : method;
 }
 
 /** What the catalog says already, by the names of the checks that a person knows. */
@@ -165,10 +172,10 @@ function alarmChecks(
   ];
 }
 
-function checkFreshness({ config, database }: RestoreTestRequest, consistentAt: string, at: Date): EvidenceCheck {
+function checkFreshness({ config, database }: RestoreTestRequest, recoveredTo: Date, at: Date): EvidenceCheck {
   const { rpoMinutes } = objectivesFrom(config.objectives);
   const limitMinutes = maxRecoveryPointAgeMinutes({ rpoMinutes, ...database.backup });
-  const ageMinutes = (at.getTime() - new Date(consistentAt).getTime()) / 60_000;
+  const ageMinutes = (at.getTime() - recoveredTo.getTime()) / 60_000;
   const age = `${ageMinutes.toFixed(1)} minutes old, ${limitMinutes.toFixed(1)} allowed`;
   return ageMinutes <= limitMinutes
     ? passed(freshnessCheck, `the recovery point was ${age}`)

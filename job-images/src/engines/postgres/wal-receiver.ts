@@ -12,8 +12,20 @@ export class WalReceiver {
 
   constructor(access: PostgresAccess, tools: PostgresTools, slot: string, folder: string) {
     this.tool = new Tool(
-      tools.program("pg_receivewal"),
-      [`--directory=${folder}`, `--slot=${slot}`, "--synchronous", "--no-loop", "--no-password", "--status-interval=2"],
+      "setpriv",
+      // Left behind by a runner that was killed, it would hold the slot and fill the spool for nobody.
+      [
+        "--pdeathsig",
+        "TERM",
+        "--",
+        tools.program("pg_receivewal"),
+        `--directory=${folder}`,
+        `--slot=${slot}`,
+        "--synchronous",
+        "--no-loop",
+        "--no-password",
+        "--status-interval=2",
+      ],
       { env: libpqEnvironment({ ...access, databaseName: "" }, "dr stream") },
     );
     this.tool.output.resume();

@@ -1,12 +1,11 @@
 import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
-import { mkdir, readdir, readFile, rm, stat } from "node:fs/promises";
+import { mkdir, open, readdir, readFile, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { pipeline } from "node:stream/promises";
 import { Readable } from "node:stream";
 import {
   historyKey,
-  historyName,
   type Lsn,
   parseHistoryName,
   parseSegmentName,
@@ -79,16 +78,12 @@ export class WalSpool {
       this.stored.add(name);
       count++;
     }
-    const newestTimeline = Math.max(
-      0,
-      ...names.map((name) => this.segment(name.replace(partialSuffix, ""))?.timeline ?? 0),
-    );
     for (const name of segments.slice(0, -1)) await this.forget(name);
+    const newestTimeline = Math.max(0, ...names.map((name) => this.segment(segmentOf(name))?.timeline ?? 0));
     for (const name of names.filter((name) => name.endsWith(partialSuffix))) {
       // What the former timeline left unfinished will never be finished.
-      const left = this.segment(name.slice(0, -partialSuffix.length));
-      if (!left || left.timeline >= newestTimeline) continue;
-      await this.storePartialFile(name, undefined, signal);
+      if ((this.segment(segmentOf(name))?.timeline ?? newestTimeline) >= newestTimeline) continue;
+      await this.storeAsWritten(name, signal);
       await this.forget(name);
       count++;
     }
@@ -108,20 +103,21 @@ export class WalSpool {
     signal: AbortSignal,
   ): Promise<Lsn | undefined> {
     const names = await this.names();
+    // Finished a moment ago: until it is in the store, nothing that follows it may be.
+    if (names.some((name) => this.segment(name) && !this.stored.has(name))) return undefined;
     const partial = names.filter((name) => name.endsWith(partialSuffix)).at(-1);
-    const segment = partial && this.segment(partial.slice(0, -partialSuffix.length));
+    const segment = partial === undefined ? undefined : this.segment(segmentOf(partial));
     if (partial !== undefined && segment) {
-      const inside =
-        received !== undefined && received > segment.start && received <= segment.start + this.segmentBytes;
-      if (inside) return this.storePartialFile(partial, { end: received, coversUntil }, signal);
-      if (received === undefined) return this.storePartialFile(partial, undefined, signal);
+      if (received === undefined) return this.storeAsWritten(partial, signal);
+      if (received > segment.start && received <= segment.start + this.segmentBytes) {
+        return this.putPartial(partial, { end: received, coversUntil }, Number(received - segment.start), signal);
+      }
     }
     // Right after a segment was finished there is nothing of the next one: the moment is worth noting all the same.
     const newest = names.flatMap((name) => this.segment(name) ?? []).at(-1);
     if (newest && received === newest.start + this.segmentBytes && coversUntil) {
       const name = segmentNameAt(newest.timeline, received, this.to.segmentBytes);
-      await this.putPartial(name, { end: received, coversUntil }, join(this.folder, partial ?? names[0]!), 0, signal);
-      return received;
+      return this.putPartial(name, { end: received, coversUntil }, 0, signal);
     }
     return undefined;
   }
@@ -130,7 +126,7 @@ export class WalSpool {
   async clear(signal: AbortSignal): Promise<void> {
     await this.storeFinished(signal);
     for (const name of await this.names()) {
-      if (name.endsWith(partialSuffix)) await this.storePartialFile(name, undefined, signal);
+      if (name.endsWith(partialSuffix)) await this.storeAsWritten(name, signal);
       await this.forget(name);
     }
   }
@@ -153,69 +149,71 @@ export class WalSpool {
   }
 
   private async storeSegment(name: string, signal: AbortSignal): Promise<void> {
-    const path = join(this.folder, name);
-    const { size } = await stat(path);
-    const sha256 = await hashOf(path, size);
-    await this.put(walKey(this.to.database, this.to.systemIdentifier, { name, sha256 }), path, size, signal);
+    const { database, systemIdentifier, segmentBytes } = this.to;
+    await this.put(name, segmentBytes, (sha256) => walKey(database, systemIdentifier, { name, sha256 }), signal);
   }
 
   private async storeHistory(name: string, signal: AbortSignal): Promise<void> {
-    const path = join(this.folder, name);
-    const parent = parseTimelineHistory(await readFile(path, "utf8")).at(-1);
+    const text = await readFile(join(this.folder, name), "utf8");
+    const parent = parseTimelineHistory(text).at(-1);
     if (!parent) return;
-    const { size } = await stat(path);
-    const history = { timeline: parseHistoryName(name)!, parent, sha256: await hashOf(path, size) };
-    await this.put(historyKey(this.to.database, this.to.systemIdentifier, history), path, size, signal);
+    const timeline = parseHistoryName(name)!;
+    const { database, systemIdentifier } = this.to;
+    const key = (sha256: string): string => historyKey(database, systemIdentifier, { timeline, parent, sha256 });
+    await this.put(name, Buffer.byteLength(text), key, signal);
   }
 
-  private async storePartialFile(
-    name: string,
-    known: { readonly end: Lsn; readonly coversUntil?: Date } | undefined,
-    signal: AbortSignal,
-  ): Promise<Lsn | undefined> {
-    const path = join(this.folder, name);
-    const segment = this.segment(name.slice(0, -partialSuffix.length))!;
-    const end = known?.end ?? segment.start + BigInt(await writtenBytes(path));
-    if (end === segment.start) return undefined;
-    const bytes = Number(end - segment.start);
-    await this.putPartial(name.slice(0, -partialSuffix.length), { ...known, end }, path, bytes, signal);
-    return end;
+  /** What was written of a segment that the server cannot be asked about. */
+  private async storeAsWritten(name: string, signal: AbortSignal): Promise<Lsn | undefined> {
+    const { start } = this.segment(segmentOf(name))!;
+    const written = await writtenBytes(join(this.folder, name));
+    return written === 0 ? undefined : this.putPartial(name, { end: start + BigInt(written) }, written, signal);
   }
 
   private async putPartial(
-    name: string,
+    file: string,
     known: { readonly end: Lsn; readonly coversUntil?: Date },
-    path: string,
     bytes: number,
     signal: AbortSignal,
-  ): Promise<void> {
-    const sha256 = await hashOf(path, bytes);
+  ): Promise<Lsn> {
+    const name = segmentOf(file);
     const { database, systemIdentifier } = this.to;
-    await this.put(partialWalKey(database, systemIdentifier, { name, sha256, ...known }), path, bytes, signal);
+    const key = (sha256: string): string => partialWalKey(database, systemIdentifier, { name, sha256, ...known });
+    await this.put(bytes === 0 ? undefined : file, bytes, key, signal);
+    return known.end;
   }
 
-  /** Compresses the beginning of a file into the store. What is hashed and what is stored is synced and changes no more. */
-  private async put(key: string, path: string, bytes: number, signal: AbortSignal): Promise<void> {
-    const zstd = new Tool("zstd", ["-3", "-q", "-c"], { stdinPipe: true, signal });
-    const feeding = pipeline(beginning(path, bytes), zstd.process.stdin!).catch(() => undefined);
-    await this.to.store.put(key, checkedStream([zstd]), { signal });
-    await feeding;
+  /**
+   * Compresses the beginning of a file into the store. The file is opened once: the receiver may rename it meanwhile, and
+   * what it has synced changes no more.
+   */
+  private async put(
+    name: string | undefined,
+    bytes: number,
+    key: (sha256: string) => string,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const file = name === undefined ? undefined : await open(join(this.folder, name));
+    try {
+      const beginning = (): Readable =>
+        file && bytes > 0 ? file.createReadStream({ start: 0, end: bytes - 1, autoClose: false }) : Readable.from([]);
+      const hash = createHash("sha256");
+      for await (const chunk of beginning()) hash.update(chunk as Buffer);
+      const broken = new AbortController();
+      const zstd = new Tool("zstd", ["-3", "-q", "-c"], { stdinPipe: true, signal });
+      // A reading that fails must not look like the end of the file.
+      pipeline(beginning(), zstd.process.stdin!).catch((error: unknown) => broken.abort(error));
+      await this.to.store.put(key(hash.digest("hex")), checkedStream([zstd]), {
+        signal: AbortSignal.any([signal, broken.signal]),
+      });
+    } finally {
+      await file?.close();
+    }
   }
 }
 
-/** The name of the history of a timeline, which the first has none of. */
-export function historyFile(timeline: number): string | undefined {
-  return timeline > 1 ? historyName(timeline) : undefined;
-}
-
-function beginning(path: string, bytes: number): Readable {
-  return bytes === 0 ? Readable.from([]) : createReadStream(path, { end: bytes - 1 });
-}
-
-async function hashOf(path: string, bytes: number): Promise<string> {
-  const hash = createHash("sha256");
-  for await (const chunk of beginning(path, bytes)) hash.update(chunk as Buffer);
-  return hash.digest("hex");
+function segmentOf(name: string): string {
+  return name.endsWith(partialSuffix) ? name.slice(0, -partialSuffix.length) : name;
 }
 
 /** The receiver fills a new segment with zeros first; what follows the last other byte was never written. */
