@@ -10,11 +10,13 @@ import {
   type RecoveryTarget,
   Verdict,
 } from "../../../recovery";
-import { type Command, type CommandContext } from "../command";
+import { type Command, type CommandContext, type CommandInput, type CommandOutcome } from "../command";
 import { databasesNamed, oneDatabase } from "../config-file";
 import { recoveryEngineOf } from "../engines/database-kinds";
+import { type RestoredCopy } from "../engines/engine";
 import { NoRecoveryPointError, OperationError, UsageError } from "../errors";
 import { achievedRpoSeconds } from "../proof/canary";
+import { measureStream, streamEngineFor } from "../proof/stream-measurement";
 import { type Measurement } from "../report/evidence-record";
 import { recordIfAllowed } from "../report/record-if-allowed";
 import { describeProof } from "../report/proof-report";
@@ -35,6 +37,7 @@ export const restore: Command = {
     "password-file": { type: "string" },
     scratch: { type: "string" },
     keep: { type: "boolean" },
+    "from-stream": { type: "boolean" },
   },
   optionHelp: {
     into: "URL  postgresql://user@host:port/new-database; a path for a data directory",
@@ -42,6 +45,7 @@ export const restore: Command = {
     database: "NAME  with --to, where the configuration has several",
     "password-file": "FILE  the password to the target server; default: libpq's own rules",
     scratch: "DIR  with room for the decompressed archive; default: the temporary folder",
+    "from-stream": "restore Litestream's replica of a SQLite database, as of --to",
     keep: "keep a copy that failed its proof, under its working name, for forensics",
   },
   maxWords: 1,
@@ -49,6 +53,7 @@ export const restore: Command = {
   async run({ words, options }, context) {
     const into = options.into as string | undefined;
     if (into === undefined) throw new UsageError("Name the new place: --into postgresql://user@host:port/database");
+    if (options["from-stream"] === true) return restoreFromStream(words[0], into, options, context);
     const to = recoveryTarget(words[0], options);
     const entry = await chooseRecoveryPoint(context, words[0], to, into, options.database as string | undefined);
     if (!entry.manifest || entry.state !== RecoveryPointState.Complete) {
@@ -94,26 +99,60 @@ export const restore: Command = {
       achievedRpoSeconds: achievedRpoSeconds(startedAt, proof.newestHeartbeat),
       checks: proof.checks,
     };
-    const evidence = await recordIfAllowed(context, measurement);
-    const json = {
-      verdict,
-      id: manifest.id,
-      database: kept,
-      seconds: proof.seconds,
-      achievedRpoSeconds: measurement.achievedRpoSeconds,
-      level: proof.level ?? null,
-      checks: proof.checks,
-      phases: proof.phases,
-      comparisons: proof.comparisons,
-      evidence,
-    };
-    return {
-      exitCode: exitCodeOf(verdict),
-      json,
-      text: `${describeProof(measurement)}\n${where}\nevidence: ${evidence ?? "none"}`,
-    };
+    return restoreOutcome(context, measurement, { proof, kept, where });
   },
 };
+
+async function restoreFromStream(
+  id: string | undefined,
+  into: string,
+  options: CommandInput["options"],
+  context: CommandContext,
+): Promise<CommandOutcome> {
+  const target = recoveryTarget(id, options);
+  if (id !== undefined || !target) throw new UsageError("A stream has no recovery points: give --to WHEN and no ID.");
+  if (target.kind !== "latest" && target.kind !== "time")
+    throw new UsageError("--to: a SQLite stream knows no log positions and no names: give latest or a time.");
+  const config = context.config();
+  const database = oneDatabase(config, options.database as string | undefined);
+  const startedAt = new Date();
+  const restored = await streamEngineFor(database).restoreInto({
+    ...context,
+    config,
+    database,
+    at: target.kind === "time" ? target.at : undefined,
+    into,
+    keep: options.keep === true,
+  });
+  const measurement = measureStream({ config, database }, EvidenceKind.Restore, startedAt, restored.proof);
+  return restoreOutcome(context, measurement, restored);
+}
+
+/** Records what was measured and says it. */
+async function restoreOutcome(
+  context: CommandContext,
+  measurement: Measurement,
+  { proof, kept, where }: RestoredCopy,
+): Promise<CommandOutcome> {
+  const evidence = await recordIfAllowed(context, measurement);
+  const json = {
+    verdict: measurement.verdict,
+    id: measurement.recoveryPoint ?? null,
+    database: kept,
+    seconds: proof.seconds,
+    achievedRpoSeconds: measurement.achievedRpoSeconds,
+    level: proof.level ?? null,
+    checks: proof.checks,
+    phases: proof.phases,
+    comparisons: proof.comparisons,
+    evidence,
+  };
+  return {
+    exitCode: exitCodeOf(measurement.verdict),
+    json,
+    text: `${describeProof(measurement)}\n${where}\nevidence: ${evidence ?? "none"}`,
+  };
+}
 
 function recoveryTarget(id: string | undefined, { to }: { readonly to?: unknown }): RecoveryTarget | undefined {
   if (to === undefined) {

@@ -1,5 +1,6 @@
-import { type EvidenceCheck, jobConfigDefaults } from "../../../../recovery";
+import { stat } from "node:fs/promises";
 import { join } from "node:path";
+import { type EvidenceCheck, jobConfigDefaults } from "../../../../recovery";
 import { NoRecoveryPointError } from "../../errors";
 import { inScratchFolder } from "../../process/scratch-folder";
 import { failed, passed, undecided } from "../../proof/check";
@@ -52,6 +53,8 @@ async function restoreAndProve(
     await run.phase("fetch", "stream", async () => {
       await restoreStream(replica, path, at);
       run.targetMade = true;
+      run.recoveredTo = at ?? window.to;
+      run.sizeBytes = (await stat(path)).size;
       run.checks.push(passed("stream", `holds ${window.from.toISOString()} to ${window.to.toISOString()}`));
     });
     progress.step("checking");
