@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { existsSync, rmSync } from "node:fs";
+import { existsSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type Client } from "pg";
 import { connect } from "../../../job-images/src/engines/postgres/session";
@@ -8,6 +8,7 @@ import { withClient } from "../../support/postgres";
 import { SeededRandom } from "../../support/random";
 import { drJson } from "../../support/runner";
 import {
+  keysUnder,
   type StreamedDatabase,
   streamedDatabase,
   untilBaseBackup,
@@ -121,6 +122,55 @@ describe("recovery to a point in time", function () {
     ]);
     const log = status.json.databases[0]!.checks.find(({ name }) => name === "log");
     assert.equal(log?.verdict, "pass", status.stdout);
+  });
+
+  it("[guide 30, 31] is planned, asked for, and carried out; a source whose proof fails gives way to the next", async () => {
+    const streaming = database.stream();
+    await untilCovered(database);
+    const backup = await drJson(["backup", "--config", database.config]);
+    assert.equal(backup.exitCode, 0, backup.stdout);
+    await untilCovered(database);
+    await streaming.stop();
+    const words = ["--config", database.config];
+    const planned = await drJson<{ sources: { id: string; usable: boolean; engine: string }[]; chosen: string }>([
+      "plan",
+      "--to",
+      "latest",
+      ...words,
+    ]);
+    assert.equal(planned.exitCode, 0, planned.stdout);
+    assert.equal(planned.json.sources[0]?.id, planned.json.chosen);
+    const asked = await drJson(["recover", "--to", "latest", "--into", "/nowhere", ...words]);
+    assert.equal(asked.exitCode, 2);
+    assert.match(asked.stdout, /no terminal to ask on/);
+
+    const into = join(database.server.directory, "planned");
+    const best = await drJson<{ chosen: string; place: string }>([
+      "recover",
+      "--to",
+      "latest",
+      "--into",
+      into,
+      "--yes",
+      ...words,
+    ]);
+    assert.equal(best.exitCode, 0, best.stdout);
+    assert.equal(best.json.place, into);
+
+    // Every segment of the log is spoiled: only the dump is left, in the place that is for dumps.
+    for (const file of keysUnder(database, "wal")) {
+      if (file.endsWith(".zst")) writeFileSync(join(database.store, "wal", file), "spoiled");
+    }
+    const fallen = await drJson<{ chosen: string; attempts: { id: string; verdict: string }[] }>([
+      ...["recover", "--to", "latest", "--yes", "--into", join(database.server.directory, "spoiled")],
+      ...["--into", database.server.url("recovered"), ...words],
+    ]);
+    assert.equal(fallen.exitCode, 0, fallen.stdout);
+    assert.match(fallen.json.chosen, /-dump-/);
+    assert.ok(
+      fallen.json.attempts.some(({ id, verdict }) => id.includes("-base-") && verdict === "fail"),
+      fallen.stdout,
+    );
   });
 
   it("refuses what the log does not reach, and overwrites nothing", async () => {
