@@ -1,9 +1,9 @@
 import { createWriteStream } from "node:fs";
-import { Readable } from "node:stream";
+import { type Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { type ManifestPart } from "../../../recovery";
 import { OperationError } from "../errors";
-import { allEnded, checkedOutput, runTool, Tool } from "../process/child";
+import { allEnded, checkedStream, runTool, Tool } from "../process/child";
 import { type ObjectStore } from "../store/object-store";
 import { readPart, UnreadablePartError } from "../store/parts";
 
@@ -21,7 +21,7 @@ export async function fetchDecompressed(
   options: FetchOptions,
 ): Promise<void> {
   await decompress(store, part, options, (zstd) =>
-    pipeline(Readable.from(checkedOutput([zstd]), { objectMode: false }), createWriteStream(path, { mode: 0o600 })),
+    pipeline(checkedStream([zstd]), createWriteStream(path, { mode: 0o600 })),
   );
 }
 

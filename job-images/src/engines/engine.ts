@@ -46,7 +46,7 @@ export interface RestoreRequest {
   readonly store: ObjectStore;
   readonly manifest: Manifest;
   /** Rules, proof settings and the heartbeat's interval. */
-  readonly database: Pick<DatabaseConfig, "proof" | "checks" | "canary">;
+  readonly database: DatabaseConfig;
   /** Where to go from the recovery point, by an engine that has a log. @default the recovery point's own moment */
   readonly to?: RecoveryTarget;
   readonly progress: Progress;

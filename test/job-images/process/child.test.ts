@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
-import { checkedOutput, Tool } from "../../../job-images/src/process/child";
+import { checkedOutput, checkedStream, Tool } from "../../../job-images/src/process/child";
 
 describe("tools", () => {
   it("[guide 7] lose nothing of what they said, even when they ended long before it was read", async () => {
@@ -11,6 +11,12 @@ describe("tools", () => {
     const chunks: Buffer[] = [];
     for await (const chunk of output) chunks.push(chunk);
     assert.equal(Buffer.concat(chunks).toString(), "whole");
+  });
+
+  it("are stopped when their stream is given up before anything of it was read", async () => {
+    const tool = new Tool("yes", []);
+    checkedStream([tool]).destroy();
+    await assert.rejects(tool.ended, /was killed by SIGTERM/);
   });
 
   it("[guide 7] fail the stream of a tool that failed after its last byte", async () => {

@@ -1,8 +1,7 @@
-import { Readable } from "node:stream";
 import { type Client } from "pg";
 import { BackupMethod, jobConfigDefaults, type ManifestWal, TargetClass } from "../../../../recovery";
 import { OperationError } from "../../errors";
-import { checkedOutput, Tool } from "../../process/child";
+import { checkedStream, Tool } from "../../process/child";
 import { putPart } from "../../store/parts";
 import { zstdVersion } from "../compressed-part";
 import { type BackupRequest, type RecoveryEngine, type TakenBackup } from "../engine";
@@ -67,7 +66,7 @@ async function take(request: BackupRequest): Promise<TakenBackup> {
         request.store,
         point,
         baseArchivePart,
-        Readable.from(counted(checkedOutput([baseBackup, zstd]), request.progress), { objectMode: false }),
+        checkedStream([baseBackup, zstd], (output) => counted(output, request.progress)),
         { signal: request.signal },
       ),
     );

@@ -1,8 +1,8 @@
-import { Readable } from "node:stream";
+import { type Readable } from "node:stream";
 import { type Client } from "pg";
 import { BackupMethod, jobConfigDefaults, type ManifestPart, TargetClass } from "../../../../recovery";
 import { OperationError } from "../../errors";
-import { allEnded, checkedOutput, runTool, Tool } from "../../process/child";
+import { allEnded, checkedStream, runTool, Tool } from "../../process/child";
 import { putPart } from "../../store/parts";
 import { zstdVersion } from "../compressed-part";
 import { type BackupRequest, type RecoveryEngine, type TakenBackup } from "../engine";
@@ -145,9 +145,8 @@ async function dumpUnderWatch(
       stdin: pgDump.output,
       signal,
     });
-    const body = Readable.from(
-      throttled(counted(checkedOutput([pgDump, zstd]), request.progress), settings.maxBytesPerSecond),
-      { objectMode: false },
+    const body = checkedStream([pgDump, zstd], (output) =>
+      throttled(counted(output, request.progress), settings.maxBytesPerSecond),
     );
     const putting = put(request, dumpPart, body, signal);
     const reading = readFacts();

@@ -14,7 +14,7 @@ import {
   segmentNameAt,
   walKey,
 } from "../../../../recovery";
-import { checkedOutput, Tool } from "../../process/child";
+import { checkedStream, Tool } from "../../process/child";
 import { type ObjectStore } from "../../store/object-store";
 
 /** Whose log it is, and where it goes. */
@@ -203,7 +203,7 @@ export class WalSpool {
       const zstd = new Tool("zstd", ["-3", "-q", "-c"], { stdinPipe: true, signal });
       // A reading that fails must not look like the end of the file.
       pipeline(beginning(), zstd.process.stdin!).catch((error: unknown) => broken.abort(error));
-      await this.to.store.put(key(hash.digest("hex")), Readable.from(checkedOutput([zstd]), { objectMode: false }), {
+      await this.to.store.put(key(hash.digest("hex")), checkedStream([zstd]), {
         signal: AbortSignal.any([signal, broken.signal]),
       });
     } finally {

@@ -1,6 +1,6 @@
 import { stat, statfs } from "node:fs/promises";
 import { basename, join } from "node:path";
-import { Readable } from "node:stream";
+import { type Readable } from "node:stream";
 import {
   BackupMethod,
   jobConfigDefaults,
@@ -10,7 +10,7 @@ import {
   TargetClass,
 } from "../../../../recovery";
 import { messageOf, OperationError } from "../../errors";
-import { checkedOutput, Tool } from "../../process/child";
+import { checkedStream, Tool } from "../../process/child";
 import { inScratchFolder } from "../../process/scratch-folder";
 import { bytesText } from "../../report/terminal";
 import { putPart } from "../../store/parts";
@@ -120,7 +120,8 @@ function explained(error: unknown, path: string, copy: string, lockWaitSeconds: 
       "Its -wal and -shm, or its folder, cannot be used by this user. Run the job as the user that the application runs as.",
   };
   const what = advice[error.code ?? -1];
-  return what === undefined ? error : new OperationError(`${error.message}. ${what}`);
+  // SQLite names the file that it was making when it failed to read the other.
+  return what === undefined ? error : new OperationError(`${error.message.replace(`: ${copy}`, "")}. ${what}`);
 }
 
 const corruptAdvice =
@@ -139,17 +140,22 @@ async function checkAndStore(
   const checking = check(request, path, { path: copy, signal }, header);
   checking.catch((error: unknown) => refusal.abort(error));
   const zstd = new Tool("zstd", [`-${settings.compressionLevel}`, "-T0", "-q", "-c", "--", copy], { signal });
-  async function* checkedStream(): AsyncGenerator<Buffer> {
-    yield* throttled(counted(checkedOutput([zstd]), request.progress), settings.maxBytesPerSecond);
-    await checking;
-  }
-  const putting = put(request, copyPart, Readable.from(checkedStream(), { objectMode: false }), signal);
+  const body = checkedStream([zstd], (output) =>
+    endingAfter(throttled(counted(output, request.progress), settings.maxBytesPerSecond), checking),
+  );
+  const putting = put(request, copyPart, body, signal);
   const [checked, part] = await Promise.allSettled([checking, putting]);
   await zstd.ended.catch(() => undefined);
   if (request.signal.aborted) throw request.signal.reason as Error;
   if (checked.status === "rejected") throw checked.reason as Error;
   if (part.status === "rejected") throw part.reason as Error;
   return { part: part.value, ...checked.value };
+}
+
+/** A stream that fails instead of ending when the condition does. */
+async function* endingAfter(source: AsyncIterable<Buffer>, condition: Promise<unknown>): AsyncGenerator<Buffer> {
+  yield* source;
+  await condition;
 }
 
 interface Checked {

@@ -79,77 +79,66 @@ export interface SqliteFacts extends SqliteContents {
 /** The table that holds the heartbeat. */
 export const canaryTable = "dr_canary";
 
+/** What one row of the queries below is. */
+type Line =
+  | { readonly settings: SqliteSettings }
+  | { readonly object: SchemaObject }
+  | { readonly name: string }
+  /** SQLite's own table of counters is there. */
+  | { readonly counters: number }
+  | { readonly table: SqliteTable }
+  | { readonly sequence: SqliteSequence }
+  | { readonly canary: SqliteCanary };
+
 /** Everything about a file that nobody else has open. @param withDigests also read and hash every value */
 export async function readContents(access: SqliteAccess, withDigests: boolean): Promise<SqliteContents> {
-  const [settings] = await readRows<SqliteSettings>(
-    access,
-    `SELECT json_object('pageBytes', (SELECT page_size FROM pragma_page_size), 'encoding', (SELECT encoding FROM pragma_encoding),
-       'autoVacuum', (SELECT auto_vacuum FROM pragma_auto_vacuum), 'userVersion', (SELECT user_version FROM pragma_user_version),
-       'applicationId', (SELECT application_id FROM pragma_application_id));`,
-  );
-  const schema = await readSchema(access);
+  const catalog = await readRows<Line>(access, catalogQueries);
+  const schema = catalog.flatMap((line) => ("object" in line ? [line.object] : []));
+  const names = catalog.flatMap((line) => ("name" in line ? [line.name] : []));
+  const has = (table: string): boolean => schema.some(({ type, name }) => type === "table" && name === table);
+  const queries = [
+    ...names.map((name) => tableQuery(name, withDigests)),
+    ...(catalog.some((line) => "counters" in line) ? [sequencesQuery] : []),
+    ...(has(canaryTable) ? [canaryQuery] : []),
+  ];
+  const rows = queries.length === 0 ? [] : await readRows<Line>(access, queries.join("\n"));
   return {
-    settings: settings!,
+    settings: catalog.flatMap((line) => ("settings" in line ? [line.settings] : []))[0]!,
     schema,
-    tables: await readTables(access, withDigests),
-    sequences: await readSequences(access),
-    canary: await readCanary(access),
+    tables: rows.flatMap((line) => ("table" in line ? [line.table] : [])),
+    sequences: rows.flatMap((line) => ("sequence" in line ? [line.sequence] : [])),
+    canary: rows.flatMap((line) => ("canary" in line ? [line.canary] : []))[0],
   };
 }
 
-/** The schema without what SQLite makes by itself. */
-export async function readSchema(access: SqliteAccess): Promise<SchemaObject[]> {
-  return readRows(
-    access,
-    `SELECT json_object('type', type, 'name', name, 'table', tbl_name, 'sql', sql) FROM sqlite_schema
-     WHERE name NOT LIKE 'sqlite\\_%' ESCAPE '\\' ORDER BY type, name;`,
-  );
-}
-
-/** The tables that hold rows of their own: a virtual table keeps its rows in ordinary ones. */
-async function tableNames(access: SqliteAccess): Promise<string[]> {
-  const rows = await readRows<{ name: string }>(
-    access,
-    `SELECT json_object('name', name) FROM pragma_table_list
-     WHERE schema = 'main' AND type IN ('table', 'shadow') AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' ORDER BY name;`,
-  );
-  return rows.map(({ name }) => name);
-}
-
-async function readTables(access: SqliteAccess, withDigests: boolean): Promise<SqliteTable[]> {
-  const names = await tableNames(access);
-  if (names.length === 0) return [];
-  return readRows(access, names.map((name) => tableQuery(name, withDigests)).join("\n"));
-}
+/** Settings, the schema without what SQLite makes by itself, and the tables that hold rows of their own: a virtual one keeps them in others. */
+const catalogQueries = `
+SELECT json_object('settings', json_object('pageBytes', (SELECT page_size FROM pragma_page_size),
+  'encoding', (SELECT encoding FROM pragma_encoding), 'autoVacuum', (SELECT auto_vacuum FROM pragma_auto_vacuum),
+  'userVersion', (SELECT user_version FROM pragma_user_version), 'applicationId', (SELECT application_id FROM pragma_application_id)));
+SELECT json_object('object', json_object('type', type, 'name', name, 'table', tbl_name, 'sql', sql)) FROM sqlite_schema
+  WHERE name NOT LIKE 'sqlite\\_%' ESCAPE '\\' ORDER BY type, name;
+SELECT json_object('name', name) FROM pragma_table_list
+  WHERE schema = 'main' AND type IN ('table', 'shadow') AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' ORDER BY name;
+SELECT json_object('counters', count(*)) FROM sqlite_schema WHERE name = 'sqlite_sequence' HAVING count(*) > 0;`;
 
 /** NOT INDEXED: the rows themselves are read, never an index that says the same. */
 function tableQuery(name: string, withDigests: boolean): string {
   const table = `${sqlName(name)} NOT INDEXED`;
   const digest = withDigests ? `, 'digest', lower(hex(sha3_query(${sqlText(`SELECT * FROM ${table}`)}, 256)))` : "";
-  return `SELECT json_object('name', ${sqlText(name)}, 'rows', (SELECT count(*) FROM ${table})${digest});`;
+  return `SELECT json_object('table', json_object('name', ${sqlText(name)}, 'rows', (SELECT count(*) FROM ${table})${digest}));`;
 }
 
-async function readSequences(access: SqliteAccess): Promise<SqliteSequence[]> {
-  if (!(await hasTable(access, "sqlite_sequence"))) return [];
-  return readRows(
-    access,
-    "SELECT json_object('table', name, 'last', CAST(seq AS TEXT)) FROM sqlite_sequence ORDER BY name;",
-  );
-}
+const sequencesQuery =
+  "SELECT json_object('sequence', json_object('table', name, 'last', CAST(seq AS TEXT))) FROM sqlite_sequence ORDER BY name;";
+
+const canaryQuery = `SELECT json_object('canary', json_object('identity', identity, 'newestAt', at)) FROM ${canaryTable};`;
 
 /** The heartbeat's row, when there is one. */
 export async function readCanary(access: SqliteAccess): Promise<SqliteCanary | undefined> {
-  if (!(await hasTable(access, canaryTable))) return undefined;
-  const [canary] = await readRows<SqliteCanary>(
-    access,
-    `SELECT json_object('identity', identity, 'newestAt', at) FROM ${canaryTable};`,
-  );
-  return canary;
-}
-
-async function hasTable(access: SqliteAccess, name: string): Promise<boolean> {
-  const sql = `SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = ${sqlText(name)};`;
-  return (await runSql(access, sql)).length > 0;
+  const present = `SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = ${sqlText(canaryTable)};`;
+  if ((await runSql(access, present)).length === 0) return undefined;
+  return (await readRows<{ canary: SqliteCanary }>(access, canaryQuery))[0]?.canary;
 }
 
 /** Size of each table with its indexes; nothing where SQLite's shell was built without dbstat. */
