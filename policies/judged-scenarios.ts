@@ -1,9 +1,11 @@
 import {
   assess,
+  Mechanism,
   objectiveProblems,
   objectivesFrom,
   type ObjectivesOverrides,
   type Outcome,
+  Scenario,
   type Verdict,
 } from "../recovery";
 import { declaredDatabases, type DeclaredFacts } from "./inventory/declared-databases";
@@ -30,24 +32,90 @@ export const objectiveSettings: { readonly [Name in keyof ObjectivesConfig]: Set
   accepted: setting("Scenarios that are not survived, each with the reason why that is accepted."),
 };
 
-/** The scenarios of a stack's databases that ended with this verdict, as a violation; undefined when none did. */
-export function judgedScenarios(
-  stack: StackResources,
-  { objectives: overrides, workload, recoverySite, accepted }: ObjectivesConfig,
-  verdict: Verdict,
-): string | undefined {
+/** What the databases of a stack would lose in each scenario, or why nobody can tell. */
+export type Judgement =
+  | { readonly outcomes: readonly Outcome[]; readonly problems?: undefined }
+  | { readonly outcomes?: undefined; readonly problems: readonly string[] };
+
+/**
+ * Assesses the databases of a stack by the configuration of the rules that judge objectives.
+ *
+ * @throws UnknownValueError when a value that counts is not known before the update
+ */
+export function judgedOutcomes(stack: StackResources, config: ObjectivesConfig): Judgement {
+  const { objectives: overrides, workload, recoverySite } = config;
   const objectives = objectivesFrom(overrides);
   const problems = objectiveProblems(objectives);
-  if (problems.length > 0) return `the objectives contradict themselves: ${problems.join("; ")}`;
+  if (problems.length > 0) return { problems };
   const { region, ...site } = recoverySite;
   const databases = declaredDatabases(stack, {
     workload,
     ...(region === undefined ? {} : { recoverySite: { region, ...site } }),
   });
-  const outcomes = assess({ objectives, databases, now: new Date() }).filter(
-    (outcome) => outcome.verdict === verdict && !((accepted[outcome.scenario] ?? "").trim() !== ""),
+  return { outcomes: assess({ objectives, databases, now: new Date() }) };
+}
+
+/** Why it is accepted that a scenario is not survived; undefined when it is not. */
+export function acceptedBecause(
+  { scenario }: Pick<Outcome, "scenario">,
+  { accepted }: Pick<ObjectivesConfig, "accepted">,
+): string | undefined {
+  return accepted[scenario]?.trim() || undefined;
+}
+
+/** The scenarios of a stack's databases that ended with this verdict, as a violation; undefined when none did. */
+export function judgedScenarios(stack: StackResources, config: ObjectivesConfig, verdict: Verdict): string | undefined {
+  const { outcomes, problems } = judgedOutcomes(stack, config);
+  if (problems !== undefined) return `the objectives contradict themselves: ${problems.join("; ")}`;
+  const found = outcomes.filter(
+    (outcome) => outcome.verdict === verdict && acceptedBecause(outcome, config) === undefined,
   );
-  return outcomes.length === 0 ? undefined : outcomes.map(textOf).join("\n");
+  return found.length === 0 ? undefined : found.map(textOf).join("\n");
+}
+
+/**
+ * What a judgement of one stack takes on trust: the facts of a recovery site in a stack that is not at hand.
+ *
+ * @returns an advisory, or undefined when nothing is
+ */
+export function unseenSite(stack: StackResources, { recoverySite, accepted }: ObjectivesConfig): string | undefined {
+  const { region, standbyLagMinutes, pointInTimeDays } = recoverySite;
+  const isTaken = acceptedBecause({ scenario: Scenario.RegionalFailure }, { accepted }) !== undefined;
+  if (region === undefined || stack.isJoined || isTaken || declaredDatabases(stack).length === 0) return undefined;
+  const facts = [
+    ...(standbyLagMinutes === undefined ? [] : [`a standby at most ${standbyLagMinutes} min behind`]),
+    ...(pointInTimeDays === undefined ? [] : [`point-in-time recovery over ${pointInTimeDays} days`]),
+  ];
+  if (facts.length === 0) return undefined;
+  return (
+    `inconclusive: ${Scenario.RegionalFailure} is judged by what recoverySite says of ${region} (${facts.join(", ")}), ` +
+    "and its stack was not looked at: give both stacks to recovery-check"
+  );
+}
+
+/** Where the facts of a recovery site promise more than its stack has, both stacks being at hand. */
+export function misstatedSite(stack: StackResources, { recoverySite }: ObjectivesConfig): string | undefined {
+  const { region, standbyLagMinutes, pointInTimeDays } = recoverySite;
+  if (region === undefined || !stack.isJoined) return undefined;
+  const there = declaredDatabases(stack, { recoverySite: { region } })
+    .flatMap(({ protections }) => protections)
+    .filter((protection) => "placement" in protection && protection.placement?.region === region);
+  const lags = there.flatMap((one) => (one.mechanism === Mechanism.Standby ? [(one.lagSeconds ?? Infinity) / 60] : []));
+  const windows = there.flatMap((one) => (one.mechanism === Mechanism.PointInTimeLog ? [one.windowDays ?? 0] : []));
+  const problems = [
+    ...(standbyLagMinutes !== undefined && !lags.some((lag) => lag <= standbyLagMinutes)
+      ? [`standbyLagMinutes is ${standbyLagMinutes}, and there ${stated(lags, "min", "no standby")}`]
+      : []),
+    ...(pointInTimeDays !== undefined && !windows.some((days) => days >= pointInTimeDays)
+      ? [`pointInTimeDays is ${pointInTimeDays}, and there ${stated(windows, "days", "no point-in-time recovery")}`]
+      : []),
+  ];
+  return problems.length === 0 ? undefined : `recoverySite says more of ${region} than it has: ${problems.join("; ")}`;
+}
+
+function stated(values: readonly number[], unit: string, none: string): string {
+  if (values.length === 0) return `is ${none}`;
+  return `is ${values.map((value) => (value === Infinity ? "no bound" : `${value} ${unit}`)).join(", ")}`;
 }
 
 function textOf({ database, scenario, rpoMinutes, rtoMinutes, objective, why, fix }: Outcome): string {

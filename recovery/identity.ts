@@ -96,7 +96,13 @@ export const identityRights: Readonly<Record<Identity, IdentityRights>> = {
         why: "compare with the previous backup's manifest, and see that what was just written is there",
       },
     ],
-    listing: [{ actions: ["s3:ListBucket"], prefixes: [Catalog], why: "find the previous backup's manifest" }],
+    listing: [
+      {
+        actions: ["s3:ListBucket"],
+        prefixes: [Catalog, Wal, WalPartial],
+        why: "find the previous backup's manifest, and see whether the log in the store has a hole",
+      },
+    ],
     // An upload whose beginning was answered to nobody must be found to be aborted; S3 knows no prefix here.
     bucket: ["s3:ListBucketMultipartUploads"],
     dataKey: ["kms:GenerateDataKey", "kms:Decrypt"],

@@ -1,5 +1,6 @@
 export * from "./assess";
 export * from "./assessment-table";
+export * from "./base-backup-due";
 export * from "./canonical-json";
 export * from "./continuity";
 export * from "./declared-database";
@@ -39,3 +40,6 @@ export * from "./store-lifecycle";
 export * from "./store-url";
 export * from "./time-zone";
 export * from "./verdict";
+export * from "./wal-coverage";
+export * from "./wal-layout";
+export * from "./wal-position";

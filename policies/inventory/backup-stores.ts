@@ -1,5 +1,5 @@
 import { ResourceTypes } from "./resource-types";
-import { type JudgedResource, known, leadsTo, namesExactly, type StackResources, UNKNOWN } from "./stack-resources";
+import { type JudgedResource, known, leadsTo, namesExactly, type StackResources, wordsOf } from "./stack-resources";
 
 const STORE_NAME = /backup|recovery|disaster|dumps?\b|\bwal\b|litestream|barman|pgbackrest/i;
 
@@ -9,6 +9,10 @@ const STORE_NAME = /backup|recovery|disaster|dumps?\b|\bwal\b|litestream|barman|
  * takes another's access logs holds none.
  */
 export function backupStores(stack: StackResources): readonly JudgedResource[] {
+  return stack.once(backupStores, () => findBackupStores(stack));
+}
+
+function findBackupStores(stack: StackResources): readonly JudgedResource[] {
   const buckets = stack.ofTypes(ResourceTypes.Bucket).filter((bucket) => !takesAccessLogs(stack, bucket));
   const texts = stack.ofTypes([...ResourceTypes.CronJob, ...ResourceTypes.ConfigMap]).map(textOf);
   const isNamedByWorkload = (bucket: JudgedResource): boolean => {
@@ -46,15 +50,5 @@ function takesAccessLogs(stack: StackResources, bucket: JudgedResource): boolean
 
 /** Everything that a resource says and that is known, as one text to search. */
 export function textOf({ name, props }: JudgedResource): string {
-  const words: string[] = [name];
-  const collect = (read: () => unknown): void => {
-    const value = known(read);
-    if (value === UNKNOWN || value === null || value === undefined) return;
-    if (typeof value !== "object") words.push(typeof value === "string" ? value : JSON.stringify(value));
-    else {
-      for (const key of Object.keys(value)) collect(() => (value as Record<string, unknown>)[key]);
-    }
-  };
-  for (const key of Object.keys(props)) collect(() => props[key]);
-  return words.join(" ");
+  return [name, ...wordsOf(() => props).words].join(" ");
 }

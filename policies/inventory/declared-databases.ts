@@ -14,7 +14,7 @@ import { type DatabaseInstanceProps } from "./database-instances";
 import { type CronJobProps } from "./kubernetes-properties";
 import { CronJobPurpose, cronJobsFor, isSuspended } from "./recovery-cron-jobs";
 import { ResourceTypes } from "./resource-types";
-import { type JudgedResource, leadsTo, namesExactly, type StackResources } from "./stack-resources";
+import { type JudgedResource, known, leadsTo, namesExactly, stackOf, type StackResources } from "./stack-resources";
 
 /** What a stack's own resources do not say: plain facts about the application and about the recovery site's stack. */
 export interface DeclaredFacts {
@@ -60,7 +60,7 @@ export function declaredDatabases(stack: StackResources, facts: DeclaredFacts = 
       engine: Engine.Rds,
       // The disk, since nobody has told how much of it is used.
       ...(allocatedStorage === undefined ? {} : { sizeBytes: allocatedStorage * GIB }),
-      placement: { ...placed(region), server: instance.name, ...zoneOf(region, "primary") },
+      placement: { ...placed(region), server: nameOf(instance), ...zoneOf(region, "primary") },
       protections: [
         ...instanceProtections(instance, region),
         ...instances
@@ -68,11 +68,13 @@ export function declaredDatabases(stack: StackResources, facts: DeclaredFacts = 
             (other) => canBeReplicated && other !== instance && leadsTo(other, "replicateSourceDb", instance) === true,
           )
           .map((replica) => standbyOf(stack, replica)),
+        ...(canBeReplicated ? copiedLogs(stack, instance) : []),
         ...dumpProtections(stack, instance, primaries.length === 1),
-        ...(canBeReplicated ? siteProtections(facts) : []),
+        // With the other stack at hand its resources count, and not what is said of them.
+        ...(canBeReplicated && !stack.isJoined ? siteProtections(facts) : []),
         ...workloadProtections(facts),
       ],
-      sites: sitesOf(region, facts),
+      sites: sitesOf(stack, instance, facts),
     };
   });
 }
@@ -107,7 +109,7 @@ function instanceProtections({ name, props }: JudgedResource, region: string | u
       name: `Multi-AZ of ${name}`,
       synchronous: true,
       automatic: true,
-      placement: { ...placed(region), server: `${name} standby`, ...zoneOf(region, "standby") },
+      placement: { ...placed(region), server: `standby of ${name}`, ...zoneOf(region, "standby") },
     });
   }
   return protections;
@@ -124,10 +126,27 @@ function standbyOf(stack: StackResources, replica: JudgedResource): Protection {
     .filter((threshold): threshold is number => typeof threshold === "number");
   return {
     mechanism: Mechanism.Standby,
-    name: `replica ${replica.name}`,
+    name: `replica ${nameOf(replica)}`,
     ...(thresholds.length === 0 ? {} : { lagSeconds: Math.min(...thresholds) }),
-    placement: { ...placed(region), server: replica.name, ...zoneOf(region, replica.name) },
+    placement: { ...placed(region), server: nameOf(replica), ...zoneOf(region, nameOf(replica)) },
   };
+}
+
+/** What RDS keeps unless the replication says otherwise (RDS API, StartDBInstanceAutomatedBackupsReplication). */
+const DEFAULT_COPIED_DAYS = 7;
+
+/** The point-in-time recovery of the same database in another region. */
+function copiedLogs(stack: StackResources, instance: JudgedResource): Protection[] {
+  return stack
+    .ofTypes(ResourceTypes.AutomatedBackupsReplication)
+    .filter((replication) => leadsTo(replication, "sourceDbInstanceArn", instance) === true)
+    .map((replication) => ({
+      mechanism: Mechanism.PointInTimeLog,
+      name: `RDS point in time by ${replication.name}`,
+      managed: true,
+      windowDays: (replication.props.retentionPeriod as number | undefined) ?? DEFAULT_COPIED_DAYS,
+      placement: placed(regionOf(replication)),
+    }));
 }
 
 function dumpProtections(stack: StackResources, instance: JudgedResource, isOnlyDatabase: boolean): Protection[] {
@@ -207,11 +226,19 @@ function workloadProtections({ workload = {} }: DeclaredFacts): Protection[] {
   return protections;
 }
 
-function sitesOf(region: string | undefined, { recoverySite }: DeclaredFacts): RecoverySite[] {
-  return [
-    { name: "the same region", compute: true, placement: placed(region) },
-    ...(recoverySite === undefined
-      ? []
-      : [{ name: "recovery site", compute: true, placement: placed(recoverySite.region) }]),
-  ];
+function sitesOf(stack: StackResources, instance: JudgedResource, { recoverySite }: DeclaredFacts): RecoverySite[] {
+  const here: RecoverySite = { name: "the same region", compute: true, placement: placed(regionOf(instance)) };
+  if (recoverySite === undefined) return [here];
+  const { region } = recoverySite;
+  const compute = !stack.isJoined || hasCompute(stack, region, instance);
+  return [here, { name: "recovery site", compute, placement: placed(region) }];
+}
+
+/** Whether another stack than the database's runs something in a cluster of the region. */
+function hasCompute(stack: StackResources, region: string, instance: JudgedResource): boolean {
+  const there = new Set(stack.all.filter((resource) => known(() => regionOf(resource)) === region).map(stackOf));
+  there.delete(stackOf(instance));
+  return stack
+    .ofTypes([...ResourceTypes.CronJob, ...ResourceTypes.Deployment, ...ResourceTypes.StatefulSet])
+    .some((workload) => there.has(stackOf(workload)));
 }

@@ -36,7 +36,10 @@ function purposeIn(text: string): CronJobPurpose {
 
 /** The CronJobs of a stack that are there for this. */
 export function cronJobsFor(stack: StackResources, purpose: CronJobPurpose): readonly JudgedResource[] {
-  return stack.ofTypes(ResourceTypes.CronJob).filter((cronJob) => purposeOf(cronJob) === purpose);
+  const purposes = stack.once(cronJobsFor, () =>
+    stack.ofTypes(ResourceTypes.CronJob).map((cronJob) => ({ cronJob, is: purposeOf(cronJob) })),
+  );
+  return purposes.filter(({ is }) => is === purpose).map(({ cronJob }) => cronJob);
 }
 
 /** Whether a CronJob is installed and does not run, as on a site that waits. */

@@ -21,6 +21,7 @@ export const ResourceTypes = {
   Key: ["aws:kms/key:Key"],
   IdentityPolicy: ["aws:iam/rolePolicy:RolePolicy", "aws:iam/policy:Policy", "aws:iam/userPolicy:UserPolicy"],
   DatabaseInstance: ["aws:rds/instance:Instance"],
+  AutomatedBackupsReplication: ["aws:rds/instanceAutomatedBackupsReplication:InstanceAutomatedBackupsReplication"],
   ParameterGroup: ["aws:rds/parameterGroup:ParameterGroup"],
   MetricAlarm: ["aws:cloudwatch/metricAlarm:MetricAlarm"],
   TopicSubscription: ["aws:sns/topicSubscription:TopicSubscription"],

@@ -15,6 +15,7 @@ export interface JudgedResource {
 /** The resources of a stack, and which of them belong together. */
 export class StackResources {
   private readonly byType = new Map<string, JudgedResource[]>();
+  private readonly remembered = new Map<unknown, unknown>();
 
   constructor(readonly all: readonly JudgedResource[]) {
     for (const resource of all) {
@@ -22,6 +23,17 @@ export class StackResources {
       if (others === undefined) this.byType.set(resource.type, [resource]);
       else others.push(resource);
     }
+  }
+
+  /** Whether these are the resources of several stacks, as the offline check joins them. */
+  get isJoined(): boolean {
+    return this.once(StackResources, () => new Set(this.all.map(stackOf)).size > 1);
+  }
+
+  /** What `find` returns, found once for a stack: rules ask for the same things for every resource. */
+  once<Found>(key: unknown, find: () => Found): Found {
+    if (!this.remembered.has(key)) this.remembered.set(key, find());
+    return this.remembered.get(key) as Found;
   }
 
   /** The resources of these types, given by their tokens. */
@@ -44,15 +56,35 @@ export class StackResources {
   }
 }
 
+/** The name of the stack that a resource belongs to. */
+export const stackOf = ({ urn }: Pick<JudgedResource, "urn">): string =>
+  urn.split("::", 1)[0]!.slice("urn:pulumi:".length);
+
 /** Whether a property names the target, by what it was computed from or by its value; undefined when it is unknown. */
 export function leadsTo(resource: JudgedResource, property: string, target: JudgedResource): boolean | undefined {
   const sources = resource.propertyDependencies[property] ?? [];
   if (sources.some(({ urn }) => urn === target.urn)) return true;
-  const value = known(() => resource.props[property]);
-  // A value that was computed from other resources is not this one's, whatever it turns out to be.
-  if (value === UNKNOWN) return sources.length > 0 ? false : undefined;
-  const text = JSON.stringify(value) ?? "";
-  return identifiersOf(target).some((identifier) => namesExactly(text, identifier));
+  const { words, isWhole } = wordsOf(() => resource.props[property]);
+  const identifiers = identifiersOf(target);
+  if (words.some((word) => identifiers.some((identifier) => namesExactly(word, identifier)))) return true;
+  // What was computed from other resources is not this one's, whatever it turns out to be.
+  return isWhole || sources.length > 0 ? false : undefined;
+}
+
+/** The texts and numbers in a value, and whether that is all of it: what is unknown is left out. */
+export function wordsOf(read: () => unknown): { readonly words: readonly string[]; readonly isWhole: boolean } {
+  const words: string[] = [];
+  let isWhole = true;
+  const collect = (readOne: () => unknown): void => {
+    const value = known(readOne);
+    if (value === UNKNOWN) isWhole = false;
+    else if (typeof value === "object" && value !== null) {
+      for (const key of Object.keys(value)) collect(() => (value as Record<string, unknown>)[key]);
+    } else if (typeof value === "string") words.push(value);
+    else if (value !== undefined && value !== null) words.push(JSON.stringify(value));
+  };
+  collect(read);
+  return { words, isWhole };
 }
 
 const IDENTIFIERS = ["id", "arn", "bucket", "identifier", "name", "clusterIdentifier"] as const;

@@ -1,6 +1,6 @@
 import { Verdict } from "../../recovery";
 import { Framework } from "../frameworks";
-import { judgedScenarios, objectiveSettings, type ObjectivesConfig } from "../judged-scenarios";
+import { judgedScenarios, objectiveSettings, type ObjectivesConfig, unseenSite } from "../judged-scenarios";
 import { stackRule } from "../rule";
 
 /** An advisory: what nobody can tell from one stack is for a person, or for the check of all stacks, to find out. */
@@ -13,5 +13,8 @@ export const objectivesJudged = stackRule<ObjectivesConfig>({
   remediationSteps: "Say what the message asks for: on the resource, or in the rule's workload and recoverySite.",
   url: "https://docs.aws.amazon.com/wellarchitected/latest/reliability-pillar/rel_planning_for_recovery_objective_defined_recovery.html",
   settings: objectiveSettings,
-  checks: (stack, config) => [{ check: () => judgedScenarios(stack, config, Verdict.Inconclusive) }],
+  checks: (stack, config) => [
+    { check: () => judgedScenarios(stack, config, Verdict.Inconclusive) },
+    { check: () => unseenSite(stack, config) },
+  ],
 });

@@ -1,6 +1,6 @@
 import { Verdict } from "../../recovery";
 import { Framework } from "../frameworks";
-import { judgedScenarios, objectiveSettings, type ObjectivesConfig } from "../judged-scenarios";
+import { judgedScenarios, misstatedSite, objectiveSettings, type ObjectivesConfig } from "../judged-scenarios";
 import { stackRule } from "../rule";
 
 /** What all the others are for: whether a recovery is fast enough and loses little enough, in every scenario. */
@@ -13,5 +13,8 @@ export const objectivesMet = stackRule<ObjectivesConfig>({
     "Make the change that the message names, or state a looser objective and why in the rule's objectives.",
   url: "https://docs.aws.amazon.com/wellarchitected/latest/reliability-pillar/rel_planning_for_recovery_disaster_recovery.html",
   settings: objectiveSettings,
-  checks: (stack, config) => [{ check: () => judgedScenarios(stack, config, Verdict.Fail) }],
+  checks: (stack, config) => [
+    { check: () => judgedScenarios(stack, config, Verdict.Fail) },
+    { check: () => misstatedSite(stack, config) },
+  ],
 });

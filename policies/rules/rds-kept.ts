@@ -1,6 +1,7 @@
 import { Framework } from "../frameworks";
 import { type DatabaseInstanceProps } from "../inventory/database-instances";
 import { ResourceTypes } from "../inventory/resource-types";
+import { known } from "../inventory/stack-resources";
 import { resourceRule } from "../rule";
 
 /** What keeps a database from being lost by a deployment or a click. */
@@ -16,8 +17,9 @@ export const rdsKept = resourceRule<DatabaseInstanceProps>({
     () => (props.deletionProtection === true ? undefined : "deletionProtection is not true"),
     () =>
       props.skipFinalSnapshot === true ? "skipFinalSnapshot is true: a deletion leaves nothing behind" : undefined,
+    // One that is computed is not known before the update, and is one all the same.
     () =>
-      props.skipFinalSnapshot !== true && (props.finalSnapshotIdentifier ?? "") === ""
+      props.skipFinalSnapshot !== true && known(() => props.finalSnapshotIdentifier ?? "") === ""
         ? "finalSnapshotIdentifier is not set, so RDS refuses a deletion until somebody skips the snapshot"
         : undefined,
   ],

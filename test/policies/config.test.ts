@@ -1,51 +1,14 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
-import { type PolicyConfigJSONSchema } from "@pulumi/policy/schema";
+import { packConfigProblems, valueProblems } from "../../policies/check/policy-config";
 import { rules } from "../../policies/rules";
 
 type Config = Record<string, string | Record<string, unknown>>;
 
 const read = (name: string): Config => JSON.parse(readFileSync(`policies/config/${name}.json`, "utf8")) as Config;
-const LEVELS = ["advisory", "mandatory", "remediate", "disabled"];
 
-/** What the engine would refuse in a value, by the part of JSON Schema that the rules use. */
-function problems(value: unknown, schema: PolicyConfigJSONSchema): string[] {
-  const { type, minimum, maximum, pattern, enum: allowed, items, minItems } = schema;
-  const found: string[] = [];
-  const isType = {
-    integer: Number.isInteger(value),
-    number: typeof value === "number",
-    string: typeof value === "string",
-    boolean: typeof value === "boolean",
-    array: Array.isArray(value),
-    object: typeof value === "object" && value !== null && !Array.isArray(value),
-  }[type as string];
-  if (isType !== true) found.push(`is no ${String(type)}`);
-  if (typeof value === "number" && minimum !== undefined && value < minimum) found.push(`is below ${minimum}`);
-  if (typeof value === "number" && maximum !== undefined && value > maximum) found.push(`is above ${maximum}`);
-  if (typeof value === "string" && pattern !== undefined && !new RegExp(pattern).test(value))
-    found.push("has another form");
-  if (allowed !== undefined && !allowed.includes(value as string)) found.push("is none of the values");
-  if (Array.isArray(value)) {
-    if (value.length < (minItems ?? 0)) found.push("is too short");
-    for (const item of value) found.push(...problems(item, items as PolicyConfigJSONSchema));
-  }
-  return found;
-}
-
-function configProblems(config: Config): string[] {
-  return Object.entries(config).flatMap(([name, settings]) => {
-    const rule = rules.find((one) => one.name === name);
-    if (rule === undefined && name !== "all") return [`${name}: no such rule`];
-    if (typeof settings === "string") return LEVELS.includes(settings) ? [] : [`${name}: ${settings} is no level`];
-    return Object.entries(settings).flatMap(([setting, value]) => {
-      if (setting === "enforcementLevel") return LEVELS.includes(value as string) ? [] : [`${name}: no such level`];
-      const schema = rule?.configSchema?.properties[setting];
-      if (schema === undefined) return [`${name}.${setting}: no such setting`];
-      return problems(value, schema).map((problem) => `${name}.${setting} ${problem}`);
-    });
-  });
-}
+const declared = rules.map(({ name, configSchema }) => ({ name, properties: configSchema?.properties ?? {} }));
+const configProblems = (config: Config): string[] => packConfigProblems(config, declared);
 
 describe("the configuration of the policy pack", () => {
   for (const name of ["staging", "prod"]) {
@@ -63,11 +26,11 @@ describe("the configuration of the policy pack", () => {
       }),
       [
         "no-such-rule: no such rule",
-        "kms-key.minDeletionWindowDays is below 7",
+        "kms-key.minDeletionWindowDays is 6; expected 7 or more",
         "kms-key.other: no such setting",
-        "rds-kept: harsh is no level",
-        "rds-multi-az.required is no boolean",
-        "plan-reviewed.nextReview has another form",
+        'rds-kept: "harsh" is no level; expected advisory, mandatory, disabled, remediate',
+        'rds-multi-az.required is "yes"; expected boolean',
+        'plan-reviewed.nextReview is "soon"; expected the form ^([0-9]{4}-[0-9]{2}-[0-9]{2})?$',
       ],
     );
   });
@@ -75,7 +38,7 @@ describe("the configuration of the policy pack", () => {
   it("every default is within its own bounds", () => {
     for (const rule of rules) {
       for (const [setting, schema] of Object.entries(rule.configSchema?.properties ?? {})) {
-        assert.deepEqual(problems(schema.default, schema), [], `${rule.name}.${setting}`);
+        assert.deepEqual(valueProblems(schema.default, schema), [], `${rule.name}.${setting}`);
       }
     }
   });

@@ -1,42 +1,22 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { rules } from "../../policies/rules";
-import { type Fixture, judgeBy, spoiled, unknownValue } from "../support/judged-stack";
-import { runProgram, stackConfig } from "../support/pulumi-program";
-
-/** What the program registered as a stack to judge; secrets are values to a policy. */
-async function registered(stack: string, preview: boolean): Promise<Fixture[]> {
-  const { exitCode, log, resources } = await runProgram(stack, stackConfig(stack), { preview });
-  assert.equal(exitCode, 0, log);
-  const nameOf = new Map(resources.map(({ urn, type, name }) => [urn, `${type} ${name}`]));
-  return resources.map(({ type, name, inputs, protect, ignoreChanges, propertyDependencies }) => ({
-    type,
-    name: `${type} ${name}`,
-    props: plain(inputs) as Record<string, unknown>,
-    opts: { protect, ignoreChanges: [...ignoreChanges] },
-    dependsOn: Object.fromEntries(
-      Object.entries(propertyDependencies).map(([property, urns]) => [
-        property,
-        urns.map((urn) => nameOf.get(urn) ?? urn),
-      ]),
-    ),
-  }));
-}
-
-function plain(value: unknown): unknown {
-  if (value === "<unknown>") return unknownValue;
-  if (Array.isArray(value)) return value.map(plain);
-  if (typeof value !== "object" || value === null) return value;
-  const fields = Object.entries(value);
-  if (fields.length === 1 && fields[0]![0] === "secret") return plain(fields[0]![1]);
-  return Object.fromEntries(fields.map(([key, inner]) => [key, plain(inner)]));
-}
+import { type Fixture, judgeBy, spoiled } from "../support/judged-stack";
+import { registeredStack } from "../support/registered-stack";
 
 const configOf = (stack: string) =>
   JSON.parse(readFileSync(`policies/config/${stack.split("-")[0]}.json`, "utf8")) as Record<
     string,
     Record<string, unknown>
   >;
+
+/** What is written around an ARN, before there is one. */
+const POLICIES = ["backup-writer-cannot-delete", "bucket-tls-only"];
+const UNKNOWN_AT_FIRST: Readonly<Record<string, readonly string[]>> = {
+  staging: POLICIES,
+  prod: POLICIES,
+  "prod-recovery": [],
+};
 
 const POD = "spec.jobTemplate.spec.template.spec";
 
@@ -146,23 +126,32 @@ describe("the policy pack on the shipped stacks", function () {
 
   for (const stack of ["staging", "prod", "prod-recovery"]) {
     for (const preview of [false, true]) {
-      it(`finds nothing wrong with ${stack} in ${preview ? "a preview" : "an update"}`, async () => {
-        const resources = await registered(stack, preview);
+      it(`finds nothing wrong with ${stack} in ${preview ? "a first preview after a failover" : "an update"}`, async () => {
+        const resources = await registeredStack(stack, { preview });
         assert.ok(resources.length > 50);
         const config = configOf(stack);
         const found: string[] = [];
+        const unjudged: string[] = [];
         for (const rule of rules) {
           const { violations, inconclusive } = await judgeBy(rule, resources, config[rule.name]);
           found.push(...violations.map(({ message, urn }) => `${rule.name}: ${urn}: ${message}`));
-          if (inconclusive !== undefined && !preview) found.push(`${rule.name}: inconclusive: ${inconclusive}`);
+          if (inconclusive !== undefined) unjudged.push(rule.name);
         }
-        assert.deepEqual(found, []);
+        const unseen =
+          "objectives-judged: undefined: inconclusive: regional-failure is judged by what recoverySite says";
+        assert.deepEqual(
+          found.filter((one) => !one.startsWith(unseen)),
+          [],
+        );
+        // By itself prod takes its other half on trust, and says so.
+        assert.equal(found.length, stack === "prod" ? 1 : 0);
+        assert.deepEqual(unjudged, preview ? UNKNOWN_AT_FIRST[stack] : []);
       });
     }
   }
 
   it("refuses prod with one value spoiled, whichever it is", async () => {
-    const prod = await registered("prod", false);
+    const prod = await registeredStack("prod");
     const config = configOf("prod");
     const survivors: string[] = [];
     for (const [name, resource, path, value] of SPOILED) {

@@ -1,6 +1,13 @@
 import assert from "node:assert/strict";
 import { parseJobConfig } from "../../recovery";
-import { type ProgramRun, type Registration, runProgram, stackConfig } from "../support/pulumi-program";
+import {
+  failedOverPreview,
+  type ProgramRun,
+  type Registration,
+  runProgram,
+  shippedStack,
+  stackConfig,
+} from "../support/pulumi-program";
 import { matchesSnapshot } from "../support/snapshot";
 
 const stacks = ["staging", "prod", "prod-recovery"] as const;
@@ -23,10 +30,6 @@ function summary({ resources }: ProgramRun): string {
 const byUrn = (run: ProgramRun) => new Map(run.resources.map((resource) => [resource.urn, resource]));
 const ofType = (run: ProgramRun, type: string) => run.resources.filter((resource) => resource.type === type);
 
-/** The configuration after a failover, where the stack has a region to fail over to. */
-const failedOver = (stack: Stack): Record<string, string> =>
-  stack === "staging" ? {} : { "architect-go:activeRegion": "eu-west-1" };
-
 /** A planned value with what was unknown filled in from the value that it became. */
 function filledIn(planned: unknown, known: unknown): unknown {
   if (planned === "<unknown>") return known;
@@ -45,11 +48,7 @@ describe("the stack program", function () {
   before(async () => {
     // Two at a time: each is a process of its own that loads all of Pulumi.
     for (const stack of stacks) {
-      const config = stackConfig(stack);
-      const [update, preview] = await Promise.all([
-        runProgram(stack, config),
-        runProgram(stack, { ...config, ...failedOver(stack) }, { preview: true }),
-      ]);
+      const [update, preview] = await Promise.all([shippedStack(stack), failedOverPreview(stack)]);
       updates.set(stack, update);
       previews.set(stack, preview);
     }

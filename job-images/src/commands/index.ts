@@ -12,12 +12,14 @@ import { restore } from "./restore";
 import { restoreTestCommand } from "./restore-test";
 import { schema } from "./schema";
 import { status } from "./status";
+import { stream } from "./stream";
 import { verify } from "./verify";
 
 /** The command table, in the order of the help. */
 export const commands: readonly Command[] = [
   prepare,
   heartbeat,
+  stream,
   backup,
   list,
   verify,

@@ -107,12 +107,18 @@ export async function runTool(program: string, args: readonly string[], options:
  * reader cannot mistake a truncated stream for a whole one; when one fails, the stream fails with its words and the
  * others are stopped.
  */
-export async function* checkedOutput(tools: readonly Tool[]): AsyncGenerator<Buffer> {
-  const last = tools[tools.length - 1]!;
+export function checkedOutput(tools: readonly Tool[]): AsyncGenerator<Buffer> {
+  const { output } = tools[tools.length - 1]!;
+  // Node throws away what a tool said that ended before anybody listened, and reading may begin much later.
+  output.on("readable", () => undefined);
+  return readChecked(tools, output);
+}
+
+async function* readChecked(tools: readonly Tool[], output: Readable): AsyncGenerator<Buffer> {
   try {
     let streamError: unknown;
     try {
-      yield* last.output as AsyncIterable<Buffer>;
+      yield* output as AsyncIterable<Buffer>;
     } catch (error) {
       streamError = error;
     }

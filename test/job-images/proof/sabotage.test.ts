@@ -120,7 +120,7 @@ describe("sabotaged recovery points", () => {
             maxBuffer: 2 ** 28,
           });
         };
-        const sql = read(readFileSync(copy.dumpPath));
+        const sql = read(readFileSync(copy.partPath("dump.pgc.zst")));
         if (sql.length > 0) return gzipSync(sql);
         const { key, versionId } = manifest.parts[0]!;
         const honest = gzipSync(read(await buffer(await store.get(key, { versionId }))));

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { Readable } from "node:stream";
 import { buffer } from "node:stream/consumers";
 import { type S3Client } from "@aws-sdk/client-s3";
-import { type BackupEngine } from "../../../job-images/src/engines/engine";
+import { type RecoveryEngine } from "../../../job-images/src/engines/engine";
 import { takeBackup } from "../../../job-images/src/engines/take-backup";
 import { silentProgress } from "../../../job-images/src/progress";
 import { type Measurement, readEvidence, recordEvidence } from "../../../job-images/src/report/evidence-record";
@@ -72,14 +72,14 @@ interface Run {
 type Contents = Readonly<Record<string, Buffer>>;
 
 /** Stores bytes that need no database: one part large enough for a multipart upload, one that is not. */
-class SyntheticEngine implements BackupEngine {
+class SyntheticEngine implements Pick<RecoveryEngine, "method" | "take"> {
   readonly method = BackupMethod.Dump;
   constructor(
     private readonly contents: Contents,
     private readonly breaksOff: boolean,
   ) {}
 
-  async take({ store, id, database, signal }: Parameters<BackupEngine["take"]>[0]) {
+  async take({ store, id, database, signal }: Parameters<RecoveryEngine["take"]>[0]) {
     const parts = [];
     for (const [name, content] of Object.entries(this.contents)) {
       const key = partKey(database.name, id, name);

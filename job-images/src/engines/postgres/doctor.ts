@@ -3,29 +3,15 @@ import { statfs } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Client } from "pg";
-import { type DatabaseConfig, jobConfigDefaults, Verdict } from "../../../../recovery";
+import { type DatabaseConfig, jobConfigDefaults } from "../../../../recovery";
 import { messageOf } from "../../errors";
 import { runTool } from "../../process/child";
+import { bad, type Diagnosis, type Finding, fine, open } from "../diagnosis";
 import { one, readNewestHeartbeat } from "./facts";
 import { accessOf, databaseConnectionString, libpqEnvironment, type PostgresAccess } from "./libpq";
 import { hiddenObjects, isTransactionPooled } from "./preflight";
 import { connect } from "./session";
 import { serverToolsFor, toolsForServer } from "./tools";
-
-/** One thing that must be in place, whether it is, and what to do when it is not. */
-export interface Diagnosis {
-  readonly name: string;
-  readonly verdict: Verdict;
-  readonly found: string;
-  /** Empty when nothing is to be done. */
-  readonly fix: string;
-}
-
-type Finding = Omit<Diagnosis, "name">;
-
-const fine = (found: string): Finding => ({ verdict: Verdict.Pass, found, fix: "" });
-const bad = (found: string, fix: string): Finding => ({ verdict: Verdict.Fail, found, fix });
-const open = (found: string, fix: string): Finding => ({ verdict: Verdict.Inconclusive, found, fix });
 
 /** Looks over one database for everything that a backup, a restore test and a recovery of it will need. */
 export async function diagnosePostgres(database: DatabaseConfig): Promise<Diagnosis[]> {

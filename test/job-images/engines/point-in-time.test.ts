@@ -1,0 +1,159 @@
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { type Client } from "pg";
+import { connect } from "../../../job-images/src/engines/postgres/session";
+import { LocalServer } from "../../../job-images/src/engines/postgres/server";
+import { withClient } from "../../support/postgres";
+import { SeededRandom } from "../../support/random";
+import { drJson } from "../../support/runner";
+import {
+  type StreamedDatabase,
+  streamedDatabase,
+  untilBaseBackup,
+  untilCovered,
+} from "../../support/streamed-database";
+
+const targets = Number(process.env.PITR_TARGETS ?? 2);
+
+interface Restored {
+  readonly verdict: string;
+  readonly checks: readonly { readonly name: string; readonly verdict: string; readonly detail: string }[];
+}
+
+describe("recovery to a point in time", function () {
+  this.timeout(60_000 + targets * 30_000);
+  let database: StreamedDatabase;
+  before(async () => {
+    database = await streamedDatabase();
+  });
+  after(() => database.destroy());
+
+  it(`[guide 30] holds exactly what had committed at the moment, ${targets} moments under a write load`, async () => {
+    const streaming = database.stream();
+    await untilBaseBackup(database);
+    const writer = startWriter(await connect(database.server.access("ledger")));
+    const moments: Date[] = [];
+    const random = new SeededRandom(20261123);
+    for (let index = 0; index < targets; index++) {
+      await new Promise((resolve) => setTimeout(resolve, 200 + random.next() * 800));
+      moments.push(await now(database.server));
+    }
+    const commits = await writer.stop();
+    await untilCovered(database);
+    assert.ok(commits > targets * 10, `${commits} commits are no load`);
+    for (const [index, at] of moments.entries()) {
+      const into = join(database.server.directory, `recovered-${index}`);
+      const { json, exitCode, stdout } = await drJson<Restored>([
+        "restore",
+        "--to",
+        at.toISOString(),
+        "--into",
+        into,
+        "--config",
+        database.config,
+      ]);
+      assert.equal(exitCode, 0, stdout);
+      assert.equal(json.verdict, "pass");
+      const expected = await withClient(database.server, "ledger", (client) =>
+        contents(client, `WHERE pg_xact_commit_timestamp(xmin) <= '${at.toISOString()}'`),
+      );
+      assert.deepEqual(await contentsOf(database.server, into), expected);
+    }
+    const { exitCode } = await streaming.stop();
+    assert.equal(exitCode, 128 + 15, streaming.said());
+  });
+
+  it("[guide 48] is tested by the restore test, with the log behind the base backup", async () => {
+    const { json, exitCode, stdout } = await drJson<Restored & { achievedRpoSeconds: number }>([
+      "restore-test",
+      "--config",
+      database.config,
+    ]);
+    assert.equal(exitCode, 0, stdout);
+    assert.ok(
+      json.checks.some(({ name }) => name === "canary"),
+      stdout,
+    );
+    const status = await drJson<{ databases: { checks: Restored["checks"] }[] }>([
+      "status",
+      "--config",
+      database.config,
+    ]);
+    const log = status.json.databases[0]!.checks.find(({ name }) => name === "log");
+    assert.equal(log?.verdict, "pass", status.stdout);
+  });
+
+  it("refuses what the log does not reach, and overwrites nothing", async () => {
+    const into = join(database.server.directory, "never");
+    const restore = (...words: string[]) => drJson<Restored>(["restore", ...words, "--config", database.config]);
+    const future = await restore("--to", new Date(Date.now() + 3600_000).toISOString(), "--into", into);
+    assert.equal(future.exitCode, 1);
+    assert.match(future.stdout, /is not reached: the log of \S+ reaches/);
+    const past = await restore("--to", "2020-01-01T00:00:00Z", "--into", into);
+    assert.equal(past.exitCode, 1);
+    assert.match(past.stdout, /Nothing is as old as that/);
+    const there = await restore("--to", "latest", "--into", database.folder);
+    assert.equal(there.exitCode, 2);
+    assert.match(there.stdout, /exists: name a directory that does not/);
+    const relative = await restore("--to", "latest", "--into", "here");
+    assert.equal(relative.exitCode, 2);
+  });
+});
+
+function startWriter(client: Client): { stop(): Promise<number> } {
+  let stopped = false;
+  let commits = 0;
+  const work = (async () => {
+    while (!stopped) {
+      await client.query("BEGIN");
+      await client.query(
+        "INSERT INTO public.entry (amount, note) SELECT i, repeat('x', 50) FROM generate_series(1, 20) i",
+      );
+      await client.query("UPDATE public.total SET amount = amount + 20");
+      await client.query(commits % 7 === 6 ? "ROLLBACK" : "COMMIT");
+      commits++;
+    }
+    await client.end();
+  })();
+  return {
+    async stop() {
+      stopped = true;
+      await work;
+      return commits;
+    },
+  };
+}
+
+async function now(server: LocalServer): Promise<Date> {
+  return withClient(server, "ledger", async (client) => {
+    const { rows } = await client.query<{ now: Date }>("SELECT clock_timestamp() AS now");
+    return rows[0]!.now;
+  });
+}
+
+async function contents(client: Client, where = ""): Promise<unknown> {
+  const { rows } = await client.query(
+    `SELECT count(*)::int AS rows, md5(string_agg(id::text, ',' ORDER BY id)) AS ids FROM public.entry ${where}`,
+  );
+  return rows[0];
+}
+
+/** Starts a server on a recovered data directory, as its owner would. */
+async function contentsOf(like: LocalServer, dataDirectory: string): Promise<unknown> {
+  const server = await LocalServer.forDataOfAnother(
+    { tools: like.tools, settings: { fsync: "off" }, dataDirectory },
+    like.access().user,
+  );
+  try {
+    await server.start();
+    return await withClient(server, "ledger", async (client) => {
+      const { rows } = await client.query<{ whole: boolean }>(
+        "SELECT amount = (SELECT count(*) FROM public.entry) AS whole FROM public.total",
+      );
+      assert.ok(rows[0]!.whole, "a transaction was recovered in part");
+      return contents(client);
+    });
+  } finally {
+    await server.destroy();
+  }
+}

@@ -1,0 +1,31 @@
+import { unknownValue } from "../../policies/check/pulumi-protocol";
+import { type Fixture } from "./judged-stack";
+import { failedOverPreview, shippedStack } from "./pulumi-program";
+
+/** What the program registers for a shipped stack, as a stack to judge; secrets are values to a policy. */
+export async function registeredStack(stack: string, { preview = false } = {}): Promise<Fixture[]> {
+  const { exitCode, log, resources } = await (preview ? failedOverPreview(stack) : shippedStack(stack));
+  if (exitCode !== 0) throw new Error(log);
+  const nameOf = new Map(resources.map(({ urn, type, name }) => [urn, `${type} ${name}`]));
+  return resources.map(({ type, name, inputs, protect, ignoreChanges, propertyDependencies }) => ({
+    type,
+    name: `${type} ${name}`,
+    props: plain(inputs) as Record<string, unknown>,
+    opts: { protect, ignoreChanges: [...ignoreChanges] },
+    dependsOn: Object.fromEntries(
+      Object.entries(propertyDependencies).map(([property, urns]) => [
+        property,
+        urns.map((urn) => nameOf.get(urn) ?? urn),
+      ]),
+    ),
+  }));
+}
+
+function plain(value: unknown): unknown {
+  if (value === "<unknown>") return unknownValue;
+  if (Array.isArray(value)) return value.map(plain);
+  if (typeof value !== "object" || value === null) return value;
+  const fields = Object.entries(value);
+  if (fields.length === 1 && fields[0]![0] === "secret") return plain(fields[0]![1]);
+  return Object.fromEntries(fields.map(([key, inner]) => [key, plain(inner)]));
+}
