@@ -57,7 +57,7 @@ export async function streamedDatabase(options: StreamedDatabaseOptions = {}): P
   await withClient(server, "postgres", (client) => client.query("CREATE DATABASE ledger"));
   await withClient(server, "ledger", (client) =>
     client.query(
-      `CREATE TABLE public.entry (id bigserial PRIMARY KEY, amount int NOT NULL, note text);
+      `CREATE TABLE public.entry (id bigserial PRIMARY KEY, amount int NOT NULL, note text, at timestamptz NOT NULL DEFAULT clock_timestamp());
        CREATE TABLE public.total AS SELECT 0 AS amount`,
     ),
   );

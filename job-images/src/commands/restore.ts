@@ -1,22 +1,9 @@
-import {
-  BackupMethod,
-  combineVerdicts,
-  EvidenceKind,
-  exitCodeOf,
-  jobConfigDefaults,
-  type Manifest,
-  parseLsn,
-  parseRecoveryTarget,
-  type RecoveryTarget,
-  Verdict,
-} from "../../../recovery";
+import { exitCodeOf, type Manifest, parseLsn, parseRecoveryTarget, type RecoveryTarget } from "../../../recovery";
 import { type Command, type CommandContext } from "../command";
-import { databasesNamed, oneDatabase } from "../config-file";
-import { recoveryEngineOf } from "../engines/database-kinds";
+import { oneDatabase } from "../config-file";
+import { acceptsPlace } from "../engines/database-kinds";
 import { NoRecoveryPointError, OperationError, UsageError } from "../errors";
-import { achievedRpoSeconds } from "../proof/canary";
-import { type Measurement } from "../report/evidence-record";
-import { recordIfAllowed } from "../report/record-if-allowed";
+import { restoreAndRecord } from "../procedures/recorded-restore";
 import { describeProof } from "../report/proof-report";
 import { type CatalogEntry, RecoveryPointState } from "../store/catalog";
 import { findRecoveryPoint, recoveryPointsOf } from "../store/find-recovery-point";
@@ -60,51 +47,27 @@ export const restore: Command = {
     if (words[0] !== undefined && to && !manifest.wal) {
       throw new UsageError(`${manifest.id} holds one moment and has no log behind it: give an ID or --to, not both.`);
     }
-    const engine = recoveryEngineOf(manifest);
-    const config = context.config();
-    const startedAt = new Date();
-    const { proof, kept, where } = await engine.restoreInto({
-      ...context,
-      store: context.store(),
-      manifest,
-      database: databasesNamed(config, manifest.database)[0]!,
-      to,
-      into,
-      passwordFile: options["password-file"] as string | undefined,
-      scratch: options.scratch as string | undefined,
-      keep: options.keep === true,
-    });
-    const verdict = combineVerdicts(proof.checks.map((check) => check.verdict));
-    const measurement: Measurement = {
-      kind: EvidenceKind.Restore,
-      database: manifest.database,
-      engine: manifest.engine,
-      mechanism: manifest.method,
-      recoveryPoint: manifest.id,
-      manifest: entry.manifestObject,
-      environment: config.environment ?? jobConfigDefaults.environment,
-      targetClass: engine.targetClass.restore,
-      startedAt: startedAt.toISOString(),
-      finishedAt: new Date().toISOString(),
-      verdict,
-      level: proof.level,
-      sizeBytes: manifest.source.bytes,
-      phases: proof.phases,
-      measuredRtoSeconds: verdict === Verdict.Pass ? proof.seconds : undefined,
-      achievedRpoSeconds: achievedRpoSeconds(startedAt, proof.newestHeartbeat),
-      checks: proof.checks,
-    };
-    const evidence = await recordIfAllowed(context, measurement);
+    const { verdict, measurement, comparisons, seconds, kept, where, evidence } = await restoreAndRecord(
+      context,
+      { ...entry, manifest },
+      {
+        into,
+        to,
+        passwordFile: options["password-file"] as string | undefined,
+        scratch: options.scratch as string | undefined,
+        keep: options.keep === true,
+      },
+    );
     const json = {
       verdict,
       id: manifest.id,
       database: kept,
-      seconds: proof.seconds,
+      seconds,
       achievedRpoSeconds: measurement.achievedRpoSeconds,
-      level: proof.level ?? null,
-      checks: proof.checks,
-      phases: proof.phases,
-      comparisons: proof.comparisons,
+      level: measurement.level ?? null,
+      checks: measurement.checks,
+      phases: measurement.phases,
+      comparisons,
       evidence,
     };
     return {
@@ -139,12 +102,11 @@ async function chooseRecoveryPoint(
   const config = context.config();
   if (id !== undefined) return findRecoveryPoint(context.store(), config, id);
   const database = oneDatabase(config, databaseName);
-  const isUrl = /^postgres(ql)?:/.test(into);
   const points = (await recoveryPointsOf(context.store(), database.name)).filter(
     ({ state, manifest }) =>
-      state === RecoveryPointState.Complete && isUrl === (manifest?.method === BackupMethod.Dump),
+      state === RecoveryPointState.Complete && manifest !== undefined && acceptsPlace(manifest, into),
   );
-  if (isUrl && (target?.kind === "lsn" || target?.kind === "name")) {
+  if (points.every(({ manifest }) => !manifest?.wal) && (target?.kind === "lsn" || target?.kind === "name")) {
     throw new UsageError(
       `--to ${target.kind}: a dump holds one moment; a log position needs a base backup, which is restored into a data directory.`,
     );

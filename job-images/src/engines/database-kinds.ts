@@ -37,3 +37,8 @@ export function recoveryEngineOf({ id, engine, method }: Manifest): RecoveryEngi
   if (found) return found;
   throw new OperationError(`${id} was taken by ${engine}'s method ${method}, which this runner cannot restore.`);
 }
+
+/** Whether a recovery point can be restored into a place: a dump becomes a database, the others become files. */
+export function acceptsPlace({ method }: Manifest, place: string): boolean {
+  return (method === BackupMethod.Dump) === /^postgres(ql)?:/.test(place);
+}

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { existsSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type Client } from "pg";
 import { connect } from "../../../job-images/src/engines/postgres/session";
@@ -7,13 +8,17 @@ import { withClient } from "../../support/postgres";
 import { SeededRandom } from "../../support/random";
 import { drJson } from "../../support/runner";
 import {
+  keysUnder,
   type StreamedDatabase,
   streamedDatabase,
   untilBaseBackup,
   untilCovered,
 } from "../../support/streamed-database";
+import { waitFor } from "../../support/wait-for";
 
 const targets = Number(process.env.PITR_TARGETS ?? 2);
+const kills = Number(process.env.PITR_KILLS ?? 1);
+const flushSeconds = 1;
 
 interface Restored {
   readonly verdict: string;
@@ -63,6 +68,42 @@ describe("recovery to a point in time", function () {
     assert.equal(exitCode, 128 + 15, streaming.said());
   });
 
+  it(`[guide 3] loses at most flushSeconds and two seconds when the server and the spool are destroyed, ${kills} times`, async function () {
+    this.timeout(60_000 + kills * 60_000);
+    const losses: number[] = [];
+    const random = new SeededRandom(97);
+    for (let kill = 0; kill < kills; kill++) {
+      const streaming = database.stream();
+      await untilBaseBackup(database);
+      await untilCovered(database);
+      const writer = startWriter(await connect(database.server.access("ledger")));
+      await new Promise((resolve) => setTimeout(resolve, 1000 + random.next() * 2000));
+      streaming.process.kill("SIGKILL");
+      process.kill(database.server.pid!, "SIGKILL");
+      const killedAt = Date.now();
+      await writer.broken();
+      await waitFor("the spool to go", 10, () => {
+        rmSync(database.spool, { recursive: true, force: true });
+        return !existsSync(database.spool);
+      });
+      const into = join(database.server.directory, `after-kill-${kill}`);
+      const { exitCode, stdout } = await drJson([
+        "restore",
+        "--to",
+        "latest",
+        "--into",
+        into,
+        "--config",
+        database.config,
+      ]);
+      assert.equal(exitCode, 0, stdout);
+      losses.push((killedAt - (await newestCommit(database.server, into)).getTime()) / 1000);
+      await database.server.start();
+    }
+    console.log(`      worst loss of ${kills}: ${Math.max(...losses).toFixed(2)} s, flushed every ${flushSeconds} s`);
+    assert.ok(Math.max(...losses) <= flushSeconds + 2, losses.join(", "));
+  });
+
   it("[guide 48] is tested by the restore test, with the log behind the base backup", async () => {
     const { json, exitCode, stdout } = await drJson<Restored & { achievedRpoSeconds: number }>([
       "restore-test",
@@ -83,6 +124,55 @@ describe("recovery to a point in time", function () {
     assert.equal(log?.verdict, "pass", status.stdout);
   });
 
+  it("[guide 30, 31] is planned, asked for, and carried out; a source whose proof fails gives way to the next", async () => {
+    const streaming = database.stream();
+    await untilCovered(database);
+    const backup = await drJson(["backup", "--config", database.config]);
+    assert.equal(backup.exitCode, 0, backup.stdout);
+    await untilCovered(database);
+    await streaming.stop();
+    const words = ["--config", database.config];
+    const planned = await drJson<{ sources: { id: string; usable: boolean; engine: string }[]; chosen: string }>([
+      "plan",
+      "--to",
+      "latest",
+      ...words,
+    ]);
+    assert.equal(planned.exitCode, 0, planned.stdout);
+    assert.equal(planned.json.sources[0]?.id, planned.json.chosen);
+    const asked = await drJson(["recover", "--to", "latest", "--into", "/nowhere", ...words]);
+    assert.equal(asked.exitCode, 2);
+    assert.match(asked.stdout, /no terminal to ask on/);
+
+    const into = join(database.server.directory, "planned");
+    const best = await drJson<{ chosen: string; place: string }>([
+      "recover",
+      "--to",
+      "latest",
+      "--into",
+      into,
+      "--yes",
+      ...words,
+    ]);
+    assert.equal(best.exitCode, 0, best.stdout);
+    assert.equal(best.json.place, into);
+
+    // Every segment of the log is spoiled: only the dump is left, in the place that is for dumps.
+    for (const file of keysUnder(database, "wal")) {
+      if (file.endsWith(".zst")) writeFileSync(join(database.store, "wal", file), "spoiled");
+    }
+    const fallen = await drJson<{ chosen: string; attempts: { id: string; verdict: string }[] }>([
+      ...["recover", "--to", "latest", "--yes", "--into", join(database.server.directory, "spoiled")],
+      ...["--into", database.server.url("recovered"), ...words],
+    ]);
+    assert.equal(fallen.exitCode, 0, fallen.stdout);
+    assert.match(fallen.json.chosen, /-dump-/);
+    assert.ok(
+      fallen.json.attempts.some(({ id, verdict }) => id.includes("-base-") && verdict === "fail"),
+      fallen.stdout,
+    );
+  });
+
   it("refuses what the log does not reach, and overwrites nothing", async () => {
     const into = join(database.server.directory, "never");
     const restore = (...words: string[]) => drJson<Restored>(["restore", ...words, "--config", database.config]);
@@ -100,7 +190,7 @@ describe("recovery to a point in time", function () {
   });
 });
 
-function startWriter(client: Client): { stop(): Promise<number> } {
+function startWriter(client: Client): { stop(): Promise<number>; broken(): Promise<void> } {
   let stopped = false;
   let commits = 0;
   const work = (async () => {
@@ -121,6 +211,7 @@ function startWriter(client: Client): { stop(): Promise<number> } {
       await work;
       return commits;
     },
+    broken: () => work.catch(() => undefined),
   };
 }
 
@@ -138,21 +229,37 @@ async function contents(client: Client, where = ""): Promise<unknown> {
   return rows[0];
 }
 
+/** When the last transaction of a recovered data directory committed, by the source's clock. */
+function newestCommit(like: LocalServer, dataDirectory: string): Promise<Date> {
+  return inCopy(like, dataDirectory, async (client) => {
+    const { rows } = await client.query<{ at: Date }>("SELECT max(at) AS at FROM public.entry");
+    return rows[0]!.at;
+  });
+}
+
+function contentsOf(like: LocalServer, dataDirectory: string): Promise<unknown> {
+  return inCopy(like, dataDirectory, async (client) => {
+    const { rows } = await client.query<{ whole: boolean }>(
+      "SELECT amount = (SELECT count(*) FROM public.entry) AS whole FROM public.total",
+    );
+    assert.ok(rows[0]!.whole, "a transaction was recovered in part");
+    return contents(client);
+  });
+}
+
 /** Starts a server on a recovered data directory, as its owner would. */
-async function contentsOf(like: LocalServer, dataDirectory: string): Promise<unknown> {
+async function inCopy<Result>(
+  like: LocalServer,
+  dataDirectory: string,
+  work: (client: Client) => Promise<Result>,
+): Promise<Result> {
   const server = await LocalServer.forDataOfAnother(
     { tools: like.tools, settings: { fsync: "off" }, dataDirectory },
     like.access().user,
   );
   try {
     await server.start();
-    return await withClient(server, "ledger", async (client) => {
-      const { rows } = await client.query<{ whole: boolean }>(
-        "SELECT amount = (SELECT count(*) FROM public.entry) AS whole FROM public.total",
-      );
-      assert.ok(rows[0]!.whole, "a transaction was recovered in part");
-      return contents(client);
-    });
+    return await withClient(server, "ledger", work);
   } finally {
     await server.destroy();
   }
