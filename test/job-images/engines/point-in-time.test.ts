@@ -124,6 +124,33 @@ describe("recovery to a point in time", function () {
     assert.equal(log?.verdict, "pass", status.stdout);
   });
 
+  it("[guide 57] is proven by a proof that catches what is done to base backup and log", async () => {
+    const streaming = database.stream();
+    for (let segment = 0; segment < 4; segment++) {
+      await withClient(database.server, "ledger", (client) =>
+        client.query(
+          "INSERT INTO public.entry (amount) SELECT i FROM generate_series(1, 100) i; SELECT pg_switch_wal()",
+        ),
+      );
+    }
+    await untilCovered(database);
+    await streaming.stop();
+    const listed = await drJson<{ recoveryPoints: { id: string }[] }>(["list", "--config", database.config]);
+    const { id } = listed.json.recoveryPoints.find((point) => point.id.includes("-base-"))!;
+    const { json, exitCode, stdout } = await drJson<{
+      caught: number;
+      total: number;
+      cases: { name: string; caught: boolean; got: string }[];
+    }>(["prove", id, "--config", database.config]);
+    console.log(`      caught: ${json.caught} of ${json.total}`);
+    assert.equal(exitCode, 0, stdout);
+    assert.equal(json.caught, json.total);
+    assert.ok(
+      json.cases.some(({ name }) => name === "missing log segment"),
+      stdout,
+    );
+  });
+
   it("[guide 30, 31] is planned, asked for, and carried out; a source whose proof fails gives way to the next", async () => {
     const streaming = database.stream();
     await untilCovered(database);
