@@ -75,7 +75,9 @@ describe("recovery to a point in time", function () {
     for (let kill = 0; kill < kills; kill++) {
       const streaming = database.stream();
       await untilBaseBackup(database);
-      await untilCovered(database);
+      await untilCovered(database).catch((error: unknown) => {
+        throw new Error(streaming.said(), { cause: error });
+      });
       const writer = startWriter(await connect(database.server.access("ledger")));
       await new Promise((resolve) => setTimeout(resolve, 1000 + random.next() * 2000));
       streaming.process.kill("SIGKILL");
