@@ -3,8 +3,8 @@ import { type DatabaseInstanceProps } from "../inventory/database-instances";
 import { ResourceTypes } from "../inventory/resource-types";
 import { resourceRule } from "../rule";
 
-// RDS's own: no automated backups, and so no point-in-time recovery, unless they are asked for.
-const DEFAULT_DAYS = 0;
+// Of an instance no automated backups, and so no point-in-time recovery, unless they are asked for; of Aurora a day.
+const DEFAULT_DAYS = { instance: 0, cluster: 1 } as const;
 
 /** The window of RDS's point-in-time recovery, which is what meets an RPO between two dumps. */
 export const rdsBackupWindow = resourceRule<DatabaseInstanceProps, { minDays: number }>({
@@ -14,7 +14,7 @@ export const rdsBackupWindow = resourceRule<DatabaseInstanceProps, { minDays: nu
   framework: Framework.AutomaticBackup,
   remediationSteps: "Set backupRetentionPeriod to minDays or more, and leave deleteAutomatedBackups false.",
   url: "https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/USER_WorkingWithAutomatedBackups.BackupRetention.html",
-  types: ResourceTypes.DatabaseInstance,
+  types: [...ResourceTypes.DatabaseInstance, ...ResourceTypes.DatabaseCluster],
   settings: {
     minDays: {
       description: "Days back to which a recovery must be possible: longer than damage stays unnoticed.",
@@ -24,9 +24,10 @@ export const rdsBackupWindow = resourceRule<DatabaseInstanceProps, { minDays: nu
       default: 7,
     },
   },
-  checks: (props, { minDays }) => [
+  checks: (props, { minDays }, { type }) => [
     () => {
-      const days = props.backupRetentionPeriod ?? DEFAULT_DAYS;
+      const kind = type === ResourceTypes.DatabaseCluster[0] ? "cluster" : "instance";
+      const days = props.backupRetentionPeriod ?? DEFAULT_DAYS[kind];
       return days < minDays ? `backupRetentionPeriod is ${days} days; expected ${minDays} or more` : undefined;
     },
   ],

@@ -67,7 +67,7 @@ describe("the policy pack over the analyzer's own interface", function () {
       "Suspended",
     );
     const found = (await analyze(stack)).filter(({ policy }) => !["plan-reviewed", "objectives-met"].includes(policy));
-    assert.deepEqual(found.map(({ policy }) => policy).sort(), ["bucket-versioning", "rds-backup-window"]);
+    assert.deepEqual(found.map(({ policy }) => policy).sort(), ["bucket-versioning", "rds-backup-window", "rds-cross-region-copy"]);
     assert.ok(found.every(({ level }) => level === Level.Mandatory));
     assert.ok(found.some(({ message }) => message.includes("backupRetentionPeriod is 0 days; expected 7 or more")));
   });
