@@ -10,6 +10,7 @@ import { awsBackupProtections } from "./aws-backup";
 import { backupStores, isCopiedTo, textOf } from "./backup-stores";
 import { bucketLifecycles } from "./bucket-lifecycles";
 import { cloudNativePgDatabases } from "./cloudnative-pg";
+import { dumpedDatabases } from "./dumped-databases";
 import { GIB, nameOf, placed, regionOf } from "./found-database";
 import { type CronJobProps } from "./kubernetes-properties";
 import { auroraDatabases, rdsDatabases } from "./rds-databases";
@@ -46,7 +47,10 @@ export interface DeclaredFacts {
  * @throws UnknownValueError when a value that counts is not known before the update
  */
 export function declaredDatabases(stack: StackResources, facts: DeclaredFacts = {}): DeclaredDatabase[] {
-  const found = [rdsDatabases, auroraDatabases, cloudNativePgDatabases, sqliteDatabases].flatMap((find) => find(stack));
+  const resources = [rdsDatabases, auroraDatabases, cloudNativePgDatabases, sqliteDatabases].flatMap((find) =>
+    find(stack),
+  );
+  const found = resources.length > 0 ? resources : dumpedDatabases(stack);
   return found.map(({ resource, engine, placement, protections, canBeReplicated, ...rest }) => {
     const name = nameOf(resource);
     const sizeGib = facts.databaseSizesGib?.[name];

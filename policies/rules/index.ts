@@ -2,6 +2,7 @@ import { type PolicyPackArgs } from "@pulumi/policy";
 import { alarmReachesSomebody } from "./alarm-reaches-somebody";
 import { alarmSaysWhatToDo } from "./alarm-says-what-to-do";
 import { asStrictAs } from "./as-strict-as";
+import { backupCommand } from "./backup-command";
 import { backupWriterCannotDelete } from "./backup-writer-cannot-delete";
 import { bucketEncryption } from "./bucket-encryption";
 import { bucketKept } from "./bucket-kept";
@@ -44,6 +45,7 @@ export const rules: PolicyPackArgs["policies"] = [
   alarmReachesSomebody,
   alarmSaysWhatToDo,
   asStrictAs,
+  backupCommand,
   backupWriterCannotDelete,
   bucketEncryption,
   bucketKept,
@@ -86,6 +88,7 @@ export {
   alarmReachesSomebody,
   alarmSaysWhatToDo,
   asStrictAs,
+  backupCommand,
   backupWriterCannotDelete,
   bucketEncryption,
   bucketKept,

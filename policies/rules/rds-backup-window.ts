@@ -24,11 +24,18 @@ export const rdsBackupWindow = resourceRule<DatabaseInstanceProps, { minDays: nu
       default: 7,
     },
   },
+  // A longer window changes nothing else; turning backups on stops a Single-AZ instance for seconds, and is left to people.
+  remedy: (props, { minDays }, { type }) =>
+    daysOf(props, type) < minDays && daysOf(props, type) > 0 ? { backupRetentionPeriod: minDays } : undefined,
   checks: (props, { minDays }, { type }) => [
     () => {
-      const kind = type === ResourceTypes.DatabaseCluster[0] ? "cluster" : "instance";
-      const days = props.backupRetentionPeriod ?? DEFAULT_DAYS[kind];
+      const days = daysOf(props, type);
       return days < minDays ? `backupRetentionPeriod is ${days} days; expected ${minDays} or more` : undefined;
     },
   ],
 });
+
+function daysOf({ backupRetentionPeriod }: DatabaseInstanceProps, type: string): number {
+  const kind = type === ResourceTypes.DatabaseCluster[0] ? "cluster" : "instance";
+  return backupRetentionPeriod ?? DEFAULT_DAYS[kind];
+}
