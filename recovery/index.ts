@@ -35,6 +35,7 @@ export * from "./schedule-spread";
 export * from "./scratch-space";
 export * from "./severity";
 export * from "./shrinkage";
+export * from "./sqlite-stream";
 export * from "./status-metrics";
 export * from "./store-layout";
 export * from "./store-lifecycle";

@@ -96,8 +96,8 @@ export async function connectSqlite(path: string, sql: string, untilRun = true):
 export type JournalMode = "wal" | "delete";
 
 /**
- * A ledger whose every committed state can be told from every other and from none: both sides hold the same entries, and
- * the counter says how many.
+ * A ledger whose every committed state can be told from every other and from none: both sides hold the same entries,
+ * without a gap, up to the one that the counter names.
  */
 export const ledgerSchema = `
 CREATE TABLE counter (id INTEGER PRIMARY KEY CHECK (id = 1), n INTEGER NOT NULL);
@@ -118,26 +118,27 @@ UPDATE counter SET n = ${entries};
 COMMIT;`;
 }
 
-/** The number of entries, when the file holds a state that was committed; else what is wrong with it. */
+/** The number of the newest entry, when the file holds a state that was committed; else what is wrong with it. */
 export function committedEntries(path: string): number | string {
   try {
     const problems = sqlite(path, "PRAGMA integrity_check; PRAGMA foreign_key_check;");
     if (problems !== "ok") return problems;
     const [n, ...parts] = sqlite(
       path,
-      `SELECT n, (SELECT count(*) FROM debit), (SELECT max(id) FROM debit), (SELECT count(*) FROM credit),
+      `SELECT n, (SELECT max(id) FROM debit), (SELECT max(id) FROM credit),
+         (SELECT max(id) - min(id) + 1 = count(*) FROM debit), (SELECT count(*) FROM debit) = (SELECT count(*) FROM credit),
          (SELECT sum(amount) FROM debit) = (SELECT sum(amount) FROM credit) FROM counter;`,
     )
       .split("|")
       .map(Number);
-    return parts.join() === [n, n, n, 1].join() ? n! : `not a committed state: ${[n, ...parts].join()}`;
+    return parts.join() === [n, n, 1, 1, 1].join() ? n! : `not a committed state: ${[n, ...parts].join()}`;
   } catch (error) {
     return `unreadable: ${(error as { stderr?: string }).stderr?.trim() ?? String(error)}`;
   }
 }
 
 /**
- * Adds entries to a ledger as fast as SQLite can. Nothing of it passes through this process, whose own work would slow it
+ * Adds entries to a ledger as fast as SQLite can, and drops as many old ones. Nothing of it passes through this process, whose own work would slow it
  * down: the kernel connects it to its endless script and to the file of what it committed when.
  */
 export class LedgerWriter {
@@ -150,6 +151,8 @@ export class LedgerWriter {
     const entry = `BEGIN IMMEDIATE;
 INSERT INTO debit (amount, note) VALUES (abs(random() % 1000), hex(randomblob(60)));
 INSERT INTO credit SELECT id, amount, note FROM debit WHERE id = last_insert_rowid();
+DELETE FROM debit WHERE id = (SELECT min(id) FROM debit);
+DELETE FROM credit WHERE id = (SELECT min(id) FROM credit);
 UPDATE counter SET n = n + 1;
 COMMIT;
 SELECT n, (julianday('now') - 2440587.5) * 86400.0 FROM counter;`;
@@ -184,7 +187,7 @@ SELECT n, (julianday('now') - 2440587.5) * 86400.0 FROM counter;`;
     return lines.map((line) => line.split("|").map(Number)).map(([n, at]) => ({ n: n!, at: at! }));
   }
 
-  /** The number of entries that are known to be committed. */
+  /** The number of the newest entry that is known to be committed. */
   get entries(): number {
     return this.commits.at(-1)?.n ?? 0;
   }

@@ -114,10 +114,33 @@ export interface Heart {
   close(): Promise<void>;
 }
 
+/** A restore from a stream: what the store received between two recovery points. */
+export interface StreamRequest {
+  readonly config: JobConfig;
+  readonly database: DatabaseConfig;
+  /** @default the newest moment that the stream holds */
+  readonly at?: Date;
+  readonly progress: Progress;
+  readonly signal: AbortSignal;
+}
+
+/** A restore from a stream into the place that a person named. */
+export type StreamIntoRequest = StreamRequest & Pick<RestoreIntoRequest, "into" | "keep">;
+
+/** A stream that is restored by itself, without a recovery point. */
+export interface StreamEngine {
+  /** As an engine's. @throws NoRecoveryPointError when the stream does not reach that moment */
+  restoreTest(request: StreamRequest): Promise<RestoreProof>;
+  /** As an engine's. @throws NoRecoveryPointError when the stream does not reach that moment */
+  restoreInto(request: StreamIntoRequest): Promise<RestoredCopy>;
+}
+
 /** What one kind of database needs, whatever the method. */
 export interface DatabaseKind {
   /** Its methods, the usual one first. */
   readonly engines: readonly RecoveryEngine[];
+  /** Absent where there is none that can be restored by itself. */
+  readonly stream?: StreamEngine;
   /**
    * Makes what backups and the heartbeat need; every statement may be run again.
    *

@@ -30,7 +30,7 @@ interface Round {
 describe("SQLite under a writer at full speed", () => {
   for (const mode of ["wal", "delete"] as JournalMode[]) {
     it(`[guide 12, 32] every backup restores to a committed state, journal mode ${mode}, and the guide's gzip beside it`, async function () {
-      this.timeout(60_000 + rounds * 30_000);
+      this.timeout(60_000 + rounds * 60_000);
       const file = protectedFile(ledgerOf(mode, history));
       const { folder, path } = file;
       const writer = new LedgerWriter(path);

@@ -1,7 +1,6 @@
 import { type EvidenceCheck, jobConfigDefaults, type Manifest, ProofLevel, proofLevelFor } from "../../../../recovery";
-import { OperationError } from "../../errors";
 import { checkCanary } from "../../proof/canary";
-import { failed, judged, passed } from "../../proof/check";
+import { failed, passed } from "../../proof/check";
 import { ProofRun, type RestoreProof } from "../../proof/proof-run";
 import { partOf, readJsonPart } from "../../store/parts";
 import { fetchDecompressed } from "../compressed-part";
@@ -9,9 +8,9 @@ import { type RestoreRequest } from "../engine";
 import { compareCounts, compareDigests, compareSchema, compareSequences, compareSettings } from "./compare-contents";
 import { checkConsistency } from "./consistency";
 import { copyPart, factsPart } from "./copy-parts";
-import { present, readHeader, sidecarsOf } from "./database-file";
-import { checkIntegrity, readContents, type SqliteContents, type SqliteFacts } from "./facts";
-import { runSql, type SqliteAccess } from "./shell";
+import { readContents, type SqliteContents, type SqliteFacts } from "./facts";
+import { checkWholeFile, leaveWriteAheadLog } from "./file-proof";
+import { type SqliteAccess } from "./shell";
 
 /** A copy to restore into a file that does not exist yet. */
 export interface CopyProofRequest extends RestoreRequest {
@@ -46,40 +45,15 @@ async function restoreThenCompare(request: CopyProofRequest, run: ProofRun): Pro
 
   progress.step("checking");
   const access: SqliteAccess = { path, signal };
-  await run.phase("check", "integrity", async () => {
-    await run.required("file", async () => void run.checks.push(await checkFile(path)));
-    run.stopAfterFailure();
-    // Before anything opens it: opening it would replay them.
-    run.checks.push(await checkSidecars(path));
-    run.stopAfterFailure();
-    const { damage, constraints } = await checkIntegrity(access);
-    run.checks.push(judged("integrity", [...damage, ...constraints], "integrity_check says ok"));
-    if (damage.length > 0) run.stopAfterFailure();
-  });
+  await run.phase("check", "integrity", () => checkWholeFile(run, access));
 
   progress.step("proving");
   await run.phase("prove", "proof", () => compare(request, run, access, facts));
-  await run.phase("finish", "settings", () => restoreJournalMode(access, facts));
+  // A copy never has the write-ahead log's mode, and an application that counts on it would wait.
+  if (facts.wal) await run.phase("finish", "settings", () => leaveWriteAheadLog(access));
   if (request.publish && run.checks.every(({ verdict }) => verdict === "pass")) {
     await run.phase("switch", "switch", () => request.publish!(facts));
   }
-}
-
-async function checkFile(path: string): Promise<EvidenceCheck> {
-  const { bytes, pages, pageBytes } = await readHeader(path);
-  const detail = `${pages} pages of ${pageBytes} bytes`;
-  if (bytes === pages * pageBytes) return passed("file", detail);
-  return failed("file", `${bytes} bytes, and its header says ${detail}: the file is not whole`);
-}
-
-/** A log of another file beside it would be replayed over it, and integrity_check would still say ok. */
-async function checkSidecars(path: string): Promise<EvidenceCheck> {
-  const strays = await present(sidecarsOf(path));
-  return judged(
-    "sidecars",
-    strays.map((stray) => `${stray} does not belong to the copy and would be replayed over it`),
-    "no -wal, -shm or -journal beside the copy",
-  );
 }
 
 async function compare(
@@ -136,16 +110,4 @@ function checkIdentity(manifest: Manifest, facts: SqliteFacts, got: SqliteConten
   const expected = `${JSON.stringify(databaseName)}${systemIdentifier === undefined ? "" : ` (${systemIdentifier})`}`;
   if (differences.length > 0) return failed("identity", `${differences.join("; ")}; the manifest says ${expected}`);
   return passed("identity", `database ${expected}`);
-}
-
-/** The mode lives in the file, and a copy never has the write-ahead log's: an application that counts on it would wait. */
-async function restoreJournalMode(access: SqliteAccess, { wal }: SqliteFacts): Promise<void> {
-  if (!wal) return;
-  const said = await runSql({ ...access, writable: true }, "PRAGMA journal_mode = WAL;");
-  const left = await present(sidecarsOf(access.path));
-  if (said.at(-1) !== "wal" || left.length > 0) {
-    throw new OperationError(
-      `${access.path} could not be put back into WAL mode: it said ${said.join()}, left ${left.join() || "nothing"}.`,
-    );
-  }
 }
