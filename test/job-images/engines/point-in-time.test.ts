@@ -16,8 +16,8 @@ import {
 } from "../../support/streamed-database";
 import { waitFor } from "../../support/wait-for";
 
-const targets = Number(process.env.PITR_TARGETS ?? 2);
-const kills = Number(process.env.PITR_KILLS ?? 1);
+const targets = Number(process.env.DR_PITR_TARGETS ?? 2);
+const kills = Number(process.env.DR_PITR_KILLS ?? 1);
 const flushSeconds = 1;
 
 interface Restored {
