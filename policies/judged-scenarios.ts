@@ -17,6 +17,7 @@ export interface ObjectivesConfig {
   objectives: ObjectivesOverrides;
   workload: NonNullable<DeclaredFacts["workload"]>;
   recoverySite: Partial<NonNullable<DeclaredFacts["recoverySite"]>>;
+  databaseSizesGib: Readonly<Record<string, number>>;
   accepted: Readonly<Record<string, string>>;
 }
 
@@ -29,6 +30,7 @@ export const objectiveSettings: { readonly [Name in keyof ObjectivesConfig]: Set
   ),
   workload: setting("How the application is deployed: replicas, automaticRollback, progressDeadlineSeconds, pooler."),
   recoverySite: setting("What the other region's stack holds: region, standbyLagMinutes, pointInTimeDays."),
+  databaseSizesGib: setting("Sizes of databases in GiB by name, where their resources do not say them."),
   accepted: setting("Scenarios that are not survived, each with the reason why that is accepted."),
 };
 
@@ -43,13 +45,14 @@ export type Judgement =
  * @throws UnknownValueError when a value that counts is not known before the update
  */
 export function judgedOutcomes(stack: StackResources, config: ObjectivesConfig): Judgement {
-  const { objectives: overrides, workload, recoverySite } = config;
+  const { objectives: overrides, workload, recoverySite, databaseSizesGib } = config;
   const objectives = objectivesFrom(overrides);
   const problems = objectiveProblems(objectives);
   if (problems.length > 0) return { problems };
   const { region, ...site } = recoverySite;
   const databases = declaredDatabases(stack, {
     workload,
+    databaseSizesGib,
     ...(region === undefined ? {} : { recoverySite: { region, ...site } }),
   });
   return { outcomes: assess({ objectives, databases, now: new Date() }) };

@@ -38,6 +38,11 @@ interface ResourceRule<Props, Config extends object> extends RuleText {
   readonly types: readonly string[];
   readonly settings?: Settings<Config>;
   readonly checks: (props: Props, config: Config, resource: ResourceValidationArgs) => readonly Check[];
+  /**
+   * What to set where the rule is enforced by `remediate`: only what replaces nothing and loses nothing. Undefined where
+   * there is nothing to set. @default the rule remediates nothing
+   */
+  readonly remedy?: (props: Props, config: Config, resource: ResourceValidationArgs) => object | undefined;
 }
 
 interface StackRule<Config extends object> extends RuleText {
@@ -49,11 +54,18 @@ interface StackRule<Config extends object> extends RuleText {
 export function resourceRule<Props = never, Config extends object = object>(
   rule: ResourceRule<Props, Config>,
 ): ResourceValidationPolicy {
-  const { types, settings, checks, ...text } = rule;
+  const { types, settings, checks, remedy, ...text } = rule;
   return {
     enforcementLevel: "mandatory",
     ...text,
     ...schemaOf(settings),
+    ...(remedy && {
+      remediateResource: (args) => {
+        if (!types.includes(args.type)) return undefined;
+        const changes = remedy(args.props as Props, configured(settings, args.getConfig()), args);
+        return changes && assigned(args.props, changes);
+      },
+    }),
     validateResource: (args, reportViolation) => {
       if (!types.includes(args.type)) return;
       const config = configured(settings, args.getConfig());
@@ -77,6 +89,16 @@ export function stackRule<Config extends object = object>(rule: StackRule<Config
       judge(() => checks(new StackResources(args.resources), config), reportViolation);
     },
   };
+}
+
+/** Sets values where they are, so that what is unknown or secret beside them is not touched. */
+function assigned(target: Record<string, unknown>, changes: object): Record<string, unknown> {
+  for (const [name, value] of Object.entries(changes) as [string, unknown][]) {
+    const isNested = typeof value === "object" && value !== null && typeof target[name] === "object";
+    if (isNested) assigned(target[name] as Record<string, unknown>, value);
+    else target[name] = value;
+  }
+  return target;
 }
 
 /**

@@ -64,6 +64,13 @@ const bucketSettings = [
   "s3:GetLifecycleConfiguration",
 ];
 
+/** Files of the log are named by their hash, so that nothing can mask one and a listing tells all. */
+const logListing: ObjectRight = {
+  actions: ["s3:ListBucket"],
+  prefixes: [Wal, WalPartial],
+  why: "see how far the stored log reaches",
+};
+
 const recoveryReads: Pick<IdentityRights, "objects" | "listing"> = {
   objects: [
     { actions: read, prefixes: [...recoveryData, Evidence], why: "fetch recovery points and who vouched for them" },
@@ -74,6 +81,7 @@ const recoveryReads: Pick<IdentityRights, "objects" | "listing"> = {
       prefixes: [...recoveryData, Evidence],
       why: "find recovery points, and versions that mask them",
     },
+    logListing,
   ],
 };
 
@@ -138,6 +146,7 @@ export const identityRights: Readonly<Record<Identity, IdentityRights>> = {
         prefixes: [...recoveryData, Evidence],
         why: "see that each part is there, and versions that mask one",
       },
+      logListing,
     ],
     bucket: [],
     dataKey: ["kms:Decrypt"],
@@ -397,21 +406,24 @@ function refusals(identity: Identity, arn: string, settings: BucketPolicySetting
   const others = ceph ? { Action: cephActions.filter((action) => !given.includes(action)) } : { NotAction: given };
   const statements = [refuse("OtherActions", { ...others, Resource: everything })];
   for (const [index, action] of unique(objects.flatMap((right) => right.actions)).entries()) {
-    const prefixes = objects.filter((right) => right.actions.includes(action)).flatMap((right) => right.prefixes);
-    statements.push(
-      refuse(`OtherObjects${index}`, { Action: action, NotResource: objectArns(settings, unique(prefixes)) }),
-    );
+    const NotResource = objectArns(settings, prefixesOf(objects, action));
+    statements.push(refuse(`OtherObjects${index}`, { Action: action, NotResource }));
   }
-  for (const [index, right] of ceph ? [] : listing.entries()) {
+  for (const [index, action] of ceph ? [] : unique(listing.flatMap((right) => right.actions)).entries()) {
     statements.push(
       refuse(
         `OtherLists${index}`,
-        { Action: right.actions, Resource: settings.bucketArn },
-        { StringNotLike: { "s3:prefix": keyPatterns(settings, right.prefixes) } },
+        { Action: action, Resource: settings.bucketArn },
+        { StringNotLike: { "s3:prefix": keyPatterns(settings, prefixesOf(listing, action)) } },
       ),
     );
   }
   return statements;
+}
+
+/** Where an action is given, by whichever of the rights. */
+function prefixesOf(rights: readonly ObjectRight[], action: string): StorePrefix[] {
+  return unique(rights.filter(({ actions }) => actions.includes(action)).flatMap(({ prefixes }) => prefixes));
 }
 
 /** What nobody may do, whoever asks. */

@@ -1,6 +1,8 @@
-import { join } from "node:path";
+import { renameSync, writeFileSync } from "node:fs";
+import { join, resolve } from "node:path";
+import { type DeployedProtection, deployedStack, readDeployed } from "../evidence/deployed-protection";
 import { Analyzer } from "./analyzer";
-import { judgeStacks, type JudgedStack, type RecordedStack } from "./judged-stacks";
+import { analyzedResources, judgeStacks, type JudgedStack, type RecordedStack, stackResources } from "./judged-stacks";
 import { policyConfigFile, readPackConfig } from "./policy-config";
 import { type ProgramRecording, runProgram } from "./program-run";
 import { type Report } from "./report";
@@ -16,6 +18,12 @@ export interface CheckRequest {
   readonly stacks: readonly string[];
   /** Folder of the policies' configurations, one file an environment. @default "policies/config" of the program */
   readonly configFolder?: string;
+  /** What `dr evidence pull` printed. @default what the configuration says */
+  readonly evidenceFile?: string;
+  /** What is deployed, to compare with. @default what the configuration says */
+  readonly deployedFile?: string;
+  /** Where to write that these stacks are what is deployed. @default nowhere */
+  readonly recordFile?: string;
 }
 
 /**
@@ -45,10 +53,11 @@ export async function check(request: CheckRequest): Promise<Report> {
       const recording = recordings[at];
       if (recording === undefined || recording.exitCode !== 0 || recording.resources.length === 0) return [];
       const { path, program } = file;
-      const { config } = configs[at]!;
+      const config = withFiles(configs[at]!.config, request);
       return [{ stack: program.stack, path, recording, config, defaultProviders: defaultProviders(program.config) }];
     });
     const judged = [...blind, ...(analyzer === undefined ? [] : await judgeStacks(analyzer, rules, recorded))];
+    if (request.recordFile !== undefined) recordDeployed(request.recordFile, recorded);
     return { rules, stacks: stacks.map((stack) => judged.find((one) => one.stack === stack)!) };
   } finally {
     await starting?.then(
@@ -56,6 +65,33 @@ export async function check(request: CheckRequest): Promise<Report> {
       () => undefined,
     );
   }
+}
+
+const EVIDENCE_RULES = ["evidence-gate", "evidence-standing"];
+
+/** The configuration with the files that this run was given. */
+function withFiles(config: PackConfig, { evidenceFile, deployedFile }: CheckRequest): PackConfig {
+  const files = {
+    ...(evidenceFile === undefined ? {} : { evidenceFile: resolve(evidenceFile) }),
+    ...(deployedFile === undefined ? {} : { deployedFile: resolve(deployedFile) }),
+  };
+  const changed = Object.entries(config)
+    .filter(([name]) => EVIDENCE_RULES.includes(name))
+    .map(([name, rule]) => [name, { ...rule, settings: { ...rule.settings, ...files } }] as const);
+  return { ...config, ...Object.fromEntries(changed) };
+}
+
+/** Writes the stacks into the file of what is deployed, and leaves the others in it. */
+function recordDeployed(path: string, recorded: readonly RecordedStack[]): void {
+  const before = readDeployed(path)?.stacks ?? {};
+  const own = recorded.map((one) => {
+    const resources = stackResources(analyzedResources(one));
+    return [one.stack, deployedStack(resources, before[one.stack], new Date())] as const;
+  });
+  const after: DeployedProtection = { formatVersion: 1, stacks: { ...before, ...Object.fromEntries(own) } };
+  // Whoever reads it meanwhile finds the old one or the new one.
+  writeFileSync(`${path}.new`, `${JSON.stringify(after, undefined, 2)}\n`);
+  renameSync(`${path}.new`, path);
 }
 
 function triedPackConfig(

@@ -6,24 +6,31 @@ import { check } from "./check";
 import { reportJson, reportMarkdown, reportSarif, reportText, reportVerdict } from "./report";
 import { UsageError } from "./usage-error";
 
-const HELP = `usage: recovery-check STACK... [--program DIR] [--config DIR] [--json] [--markdown] [--sarif FILE]
+const HELP = `usage: recovery-check STACK... [--program DIR] [--config DIR] [--evidence FILE] [--deployed FILE]
+                               [--record FILE] [--json] [--markdown] [--sarif FILE]
 
 Runs a Pulumi Node program with the configuration of each stack, without a cloud, a backend or the Pulumi CLI, and judges
 what it registers by the recovery policies. A stack and the stack of its recovery site are judged together.
 
-  --program DIR  the folder of Pulumi.yaml; default: the current one
-  --config DIR   the policies' configurations, as --policy-pack-config takes them: prod.json for prod and for
-                 prod-recovery; default: policies/config of the program; without a file every default holds
-  --json         exactly one JSON document
-  --markdown     for a comment on a pull request
-  --sarif FILE   also write SARIF 2.1.0 for a code host
-  --help         this
+  --program DIR    the folder of Pulumi.yaml; default: the current one
+  --config DIR     the policies' configurations, as --policy-pack-config takes them: prod.json for prod and for
+                   prod-recovery; default: policies/config of the program; without a file every default holds
+  --evidence FILE  what dr evidence pull printed: while restore tests do not pass, a change may not weaken anything
+  --deployed FILE  what is deployed, to compare with
+  --record FILE    write that these stacks are what is deployed; run it after a deployment
+  --json           exactly one JSON document
+  --markdown       for a comment on a pull request
+  --sarif FILE     also write SARIF 2.1.0 for a code host
+  --help           this
 
 exit codes: 0 pass, 1 a mandatory violation, 2 usage or configuration, 3 it could not be judged`;
 
 const options = {
   program: { type: "string" },
   config: { type: "string" },
+  evidence: { type: "string" },
+  deployed: { type: "string" },
+  record: { type: "string" },
   json: { type: "boolean" },
   markdown: { type: "boolean" },
   sarif: { type: "string" },
@@ -53,8 +60,15 @@ async function main(argv: readonly string[]): Promise<ExitCode> {
     print(HELP);
     return ExitCode.Pass;
   }
-  const { program: directory = ".", config: configFolder } = values;
-  const report = await check({ directory, stacks, ...(configFolder === undefined ? {} : { configFolder }) });
+  const { program: directory = ".", config: configFolder, evidence, deployed, record } = values;
+  const report = await check({
+    directory,
+    stacks,
+    ...(configFolder === undefined ? {} : { configFolder }),
+    ...(evidence === undefined ? {} : { evidenceFile: evidence }),
+    ...(deployed === undefined ? {} : { deployedFile: deployed }),
+    ...(record === undefined ? {} : { recordFile: record }),
+  });
   if (values.sarif !== undefined) writeFileSync(values.sarif, `${JSON.stringify(reportSarif(report), undefined, 2)}\n`);
   if (values.json === true) print(JSON.stringify(reportJson(report), undefined, 2));
   else print(values.markdown === true ? reportMarkdown(report) : reportText(report));

@@ -1,4 +1,5 @@
 import { combineVerdicts, type Outcome, Verdict } from "../../recovery";
+import { protectionStrength } from "../evidence/protection-strength";
 import { isUnknownValueError, refusingUnknowns } from "../inventory/unknown-value";
 import { type JudgedResource, leadsTo, StackResources } from "../inventory/stack-resources";
 import { ResourceTypes } from "../inventory/resource-types";
@@ -9,7 +10,13 @@ import { withoutSecrets } from "./recording-monitor";
 import { Level, type PackConfig, type RuleInfo } from "./rule-info";
 
 /** The rules whose answer about a stack depends on the stack of its recovery site. */
-const JOINED_RULES = ["objectives-met", "objectives-judged"];
+export const JOINED_RULES: readonly string[] = [
+  "objectives-judged",
+  "objectives-met",
+  "rds-cross-region-copy",
+  "rds-managed-password",
+  "rds-replica-parity",
+];
 
 /** One thing that is wrong, as the JSON of `recovery-check` has it. */
 export interface Violation {
@@ -63,15 +70,10 @@ export async function judgeStacks(
   const judged: JudgedStack[] = [];
   // One after the other: the pack has one configuration at a time.
   for (const stack of analyzed) {
+    const config = withFloor(stack.config, analyzed);
     const sites = analyzed.filter((other) => other !== stack && follows(other.resources, stack.resources));
-    judged.push(
-      await judgeStack(
-        analyzer,
-        rules,
-        stack,
-        sites.flatMap(({ resources }) => resources),
-      ),
-    );
+    const site = sites.flatMap(({ resources }) => resources);
+    judged.push(await judgeStack(analyzer, rules, { ...stack, config }, site));
   }
   return judged;
 }
@@ -138,6 +140,24 @@ function verdictOf(
   ]);
 }
 
+const REHEARSAL_RULE = "as-strict-as";
+
+/** Where the stack that another must be as strict as is at hand, its resources count, and not what is said of them. */
+function withFloor(
+  config: PackConfig,
+  stacks: readonly { readonly stack: string; readonly resources: readonly AnalyzedResource[] }[],
+): PackConfig {
+  const rule = config[REHEARSAL_RULE];
+  const rehearsal = stacks.find(({ stack }) => stack === rule?.settings.than);
+  if (rule === undefined || rehearsal === undefined) return config;
+  const floor = protectionStrength(stackResources(rehearsal.resources)).strictness;
+  return { ...config, [REHEARSAL_RULE]: { ...rule, settings: { ...rule.settings, floor } } };
+}
+
+/** The resources of one or several recorded stacks as rules see them. */
+export const stackResources = (resources: readonly AnalyzedResource[]): StackResources =>
+  new StackResources(resources.map(asJudged));
+
 function assessmentOf(
   resources: readonly AnalyzedResource[],
   config: PackConfig,
@@ -145,7 +165,7 @@ function assessmentOf(
   const settings = config["objectives-met"]?.settings as unknown as ObjectivesConfig | undefined;
   if (settings === undefined) return { assessment: [], unknown: [] };
   try {
-    const { outcomes = [] } = judgedOutcomes(new StackResources(resources.map(asJudged)), settings);
+    const { outcomes = [] } = judgedOutcomes(stackResources(resources), settings);
     const assessment = outcomes.map((outcome): AssessedScenario => {
       const accepted = acceptedBecause(outcome, settings);
       return accepted === undefined || outcome.verdict === Verdict.Pass ? outcome : { ...outcome, accepted };
@@ -183,7 +203,7 @@ function asJudged(resource: AnalyzedResource): JudgedResource {
 }
 
 /** The resources with their providers: those that the program made, or the default one of the package. */
-function analyzedResources({ recording, defaultProviders, stack }: RecordedStack): AnalyzedResource[] {
+export function analyzedResources({ recording, defaultProviders, stack }: RecordedStack): AnalyzedResource[] {
   const byUrn = new Map(recording.resources.map((resource) => [resource.urn, resource]));
   return recording.resources.map((resource) => {
     const { provider, ...rest } = resource;

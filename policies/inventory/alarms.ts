@@ -7,6 +7,8 @@ export interface AlarmProps {
   readonly treatMissingData?: string;
   readonly actionsEnabled?: boolean;
   readonly alarmActions?: readonly string[];
+  readonly threshold?: number;
+  readonly comparisonOperator?: string;
   readonly period?: number;
   readonly evaluationPeriods?: number;
 }

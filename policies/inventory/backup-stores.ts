@@ -1,5 +1,14 @@
+import { containersOf, type CronJobProps } from "./kubernetes-properties";
 import { ResourceTypes } from "./resource-types";
-import { type JudgedResource, known, leadsTo, namesExactly, type StackResources, wordsOf } from "./stack-resources";
+import {
+  type JudgedResource,
+  known,
+  leadsTo,
+  namesExactly,
+  remembered,
+  type StackResources,
+  wordsOf,
+} from "./stack-resources";
 
 const STORE_NAME = /backup|recovery|disaster|dumps?\b|\bwal\b|litestream|barman|pgbackrest/i;
 
@@ -48,7 +57,12 @@ function takesAccessLogs(stack: StackResources, bucket: JudgedResource): boolean
     .some((logging) => leadsTo(logging, "targetBucket", bucket) === true);
 }
 
-/** Everything that a resource says and that is known, as one text to search. */
-export function textOf({ name, props }: JudgedResource): string {
-  return [name, ...wordsOf(() => props).words].join(" ");
+/** What a job or its configuration says for its program to read: commands, arguments, environment, files. */
+export function textOf(resource: JudgedResource): string {
+  return remembered(resource, textOf, () => {
+    const props = resource.props as { readonly data?: unknown } & CronJobProps;
+    const told = () =>
+      containersOf(props.spec?.jobTemplate?.spec?.template?.spec).map(({ command, args, env }) => [command, args, env]);
+    return [resource.name, ...wordsOf(() => props.data).words, ...wordsOf(told).words].join(" ");
+  });
 }

@@ -15,3 +15,14 @@ export interface DatabaseInstanceProps {
   readonly manageMasterUserPassword?: boolean;
   readonly replicateSourceDb?: string;
 }
+
+/** The properties of an Aurora cluster that rules read. */
+export type DatabaseClusterProps = Pick<
+  DatabaseInstanceProps,
+  | "region"
+  | "storageEncrypted"
+  | "backupRetentionPeriod"
+  | "deletionProtection"
+  | "skipFinalSnapshot"
+  | "finalSnapshotIdentifier"
+> & { readonly clusterIdentifier?: string; readonly replicationSourceIdentifier?: string };

@@ -1,20 +1,23 @@
 import {
   type DeclaredDatabase,
   type DumpProtection,
-  Engine,
   Mechanism,
   type Placement,
   type Protection,
   type RecoverySite,
 } from "../../recovery";
-import { type AlarmProps } from "./alarms";
+import { awsBackupProtections } from "./aws-backup";
 import { backupStores, isCopiedTo, textOf } from "./backup-stores";
 import { bucketLifecycles } from "./bucket-lifecycles";
-import { type DatabaseInstanceProps } from "./database-instances";
+import { cloudNativePgDatabases } from "./cloudnative-pg";
+import { dumpedDatabases } from "./dumped-databases";
+import { GIB, nameOf, placed, regionOf } from "./found-database";
 import { type CronJobProps } from "./kubernetes-properties";
+import { auroraDatabases, rdsDatabases } from "./rds-databases";
 import { CronJobPurpose, cronJobsFor, isSuspended } from "./recovery-cron-jobs";
 import { ResourceTypes } from "./resource-types";
-import { type JudgedResource, known, leadsTo, namesExactly, stackOf, type StackResources } from "./stack-resources";
+import { sqliteDatabases } from "./sqlite-databases";
+import { type JudgedResource, known, namesExactly, stackOf, type StackResources } from "./stack-resources";
 
 /** What a stack's own resources do not say: plain facts about the application and about the recovery site's stack. */
 export interface DeclaredFacts {
@@ -25,6 +28,8 @@ export interface DeclaredFacts {
     readonly progressDeadlineSeconds?: number;
     readonly pooler?: boolean;
   };
+  /** Sizes of databases by name, where the resources do not say them. @default the size of the disk */
+  readonly databaseSizesGib?: Readonly<Record<string, number>>;
   /** What the stack in the other region holds. @default there is none */
   readonly recoverySite?: {
     readonly region: string;
@@ -35,8 +40,6 @@ export interface DeclaredFacts {
   };
 }
 
-const GIB = 1024 ** 3;
-
 /**
  * The databases of a stack and what protects each, from its resources alone. A standby whose source is in another stack
  * is judged with that one. A dump that nothing ties to one of several databases protects none of them.
@@ -44,118 +47,39 @@ const GIB = 1024 ** 3;
  * @throws UnknownValueError when a value that counts is not known before the update
  */
 export function declaredDatabases(stack: StackResources, facts: DeclaredFacts = {}): DeclaredDatabase[] {
-  const instances = stack.ofTypes(ResourceTypes.DatabaseInstance);
-  const primaries = instances.filter(({ propertyDependencies, props }) => {
-    const isReplica =
-      (propertyDependencies.replicateSourceDb ?? []).length > 0 || props.replicateSourceDb !== undefined;
-    return !isReplica;
-  });
-  return primaries.map((instance) => {
-    const { allocatedStorage, backupRetentionPeriod = 0 } = instance.props as DatabaseInstanceProps;
-    const region = regionOf(instance);
-    // RDS replicates nothing, neither a server nor backups, of an instance without automated backups.
-    const canBeReplicated = backupRetentionPeriod > 0;
+  const resources = [rdsDatabases, auroraDatabases, cloudNativePgDatabases, sqliteDatabases].flatMap((find) =>
+    find(stack),
+  );
+  const found = resources.length > 0 ? resources : dumpedDatabases(stack);
+  return found.map(({ resource, engine, placement, protections, canBeReplicated, ...rest }) => {
+    const name = nameOf(resource);
+    const sizeGib = facts.databaseSizesGib?.[name];
+    const sizeBytes = sizeGib === undefined ? rest.sizeBytes : sizeGib * GIB;
     return {
-      name: nameOf(instance),
-      engine: Engine.Rds,
-      // The disk, since nobody has told how much of it is used.
-      ...(allocatedStorage === undefined ? {} : { sizeBytes: allocatedStorage * GIB }),
-      placement: { ...placed(region), server: nameOf(instance), ...zoneOf(region, "primary") },
+      name,
+      engine,
+      ...(sizeBytes === undefined ? {} : { sizeBytes }),
+      placement,
       protections: [
-        ...instanceProtections(instance, region),
-        ...instances
-          .filter(
-            (other) => canBeReplicated && other !== instance && leadsTo(other, "replicateSourceDb", instance) === true,
-          )
-          .map((replica) => standbyOf(stack, replica)),
-        ...(canBeReplicated ? copiedLogs(stack, instance) : []),
-        ...dumpProtections(stack, instance, primaries.length === 1),
+        ...protections,
+        ...awsBackupProtections(stack, resource),
+        ...dumpProtections(stack, name, found.length === 1),
         // With the other stack at hand its resources count, and not what is said of them.
         ...(canBeReplicated && !stack.isJoined ? siteProtections(facts) : []),
         ...workloadProtections(facts),
       ],
-      sites: sitesOf(stack, instance, facts),
+      sites: sitesOf(stack, resource, placement, facts),
     };
   });
 }
 
-const nameOf = ({ name, props }: JudgedResource): string => (props as DatabaseInstanceProps).identifier ?? name;
-
-/** The region of a resource: its own, or its provider's. */
-function regionOf({ props, provider }: JudgedResource): string | undefined {
-  const region = props.region ?? provider?.props.region;
-  return typeof region === "string" ? region : undefined;
-}
-
-const placed = (region: string | undefined): Placement => (region === undefined ? {} : { region });
-const zoneOf = (region: string | undefined, role: string): Placement =>
-  region === undefined ? {} : { zone: `${region} ${role}` };
-
-function instanceProtections({ name, props }: JudgedResource, region: string | undefined): Protection[] {
-  const { backupRetentionPeriod = 0, multiAz } = props as DatabaseInstanceProps;
-  const protections: Protection[] = [];
-  if (backupRetentionPeriod > 0) {
-    protections.push({
-      mechanism: Mechanism.PointInTimeLog,
-      name: `RDS point in time of ${name}`,
-      managed: true,
-      windowDays: backupRetentionPeriod,
-      placement: placed(region),
-    });
-  }
-  if (multiAz === true) {
-    protections.push({
-      mechanism: Mechanism.Standby,
-      name: `Multi-AZ of ${name}`,
-      synchronous: true,
-      automatic: true,
-      placement: { ...placed(region), server: `standby of ${name}`, ...zoneOf(region, "standby") },
-    });
-  }
-  return protections;
-}
-
-/** A replica is as far behind as its alarm lets it be, and without one nobody knows how far. */
-function standbyOf(stack: StackResources, replica: JudgedResource): Protection {
-  const region = regionOf(replica);
-  const thresholds = stack
-    .ofTypes(ResourceTypes.MetricAlarm)
-    .filter((alarm) => (alarm.props as AlarmProps).metricName === "ReplicaLag")
-    .filter((alarm) => leadsTo(alarm, "dimensions", replica) === true)
-    .map(({ props }) => props.threshold)
-    .filter((threshold): threshold is number => typeof threshold === "number");
-  return {
-    mechanism: Mechanism.Standby,
-    name: `replica ${nameOf(replica)}`,
-    ...(thresholds.length === 0 ? {} : { lagSeconds: Math.min(...thresholds) }),
-    placement: { ...placed(region), server: nameOf(replica), ...zoneOf(region, nameOf(replica)) },
-  };
-}
-
-/** What RDS keeps unless the replication says otherwise (RDS API, StartDBInstanceAutomatedBackupsReplication). */
-const DEFAULT_COPIED_DAYS = 7;
-
-/** The point-in-time recovery of the same database in another region. */
-function copiedLogs(stack: StackResources, instance: JudgedResource): Protection[] {
-  return stack
-    .ofTypes(ResourceTypes.AutomatedBackupsReplication)
-    .filter((replication) => leadsTo(replication, "sourceDbInstanceArn", instance) === true)
-    .map((replication) => ({
-      mechanism: Mechanism.PointInTimeLog,
-      name: `RDS point in time by ${replication.name}`,
-      managed: true,
-      windowDays: (replication.props.retentionPeriod as number | undefined) ?? DEFAULT_COPIED_DAYS,
-      placement: placed(regionOf(replication)),
-    }));
-}
-
-function dumpProtections(stack: StackResources, instance: JudgedResource, isOnlyDatabase: boolean): Protection[] {
+function dumpProtections(stack: StackResources, database: string, isOnlyDatabase: boolean): Protection[] {
   const stores = backupStores(stack);
   const sources = stores.filter((store) => !stores.some((other) => isCopiedTo(stack, other, store)));
   // Of several stores nobody can tell from here which one a job writes to, and so not where its dumps are.
   const store = sources.length === 1 ? sources[0] : undefined;
   const dumps = cronJobsFor(stack, CronJobPurpose.Backup)
-    .filter((job) => !isSuspended(job) && (isOnlyDatabase || namesExactly(textOf(job), nameOf(instance))))
+    .filter((job) => !isSuspended(job) && (isOnlyDatabase || namesExactly(textOf(job), database)))
     .map((job) => dumpOf(stack, job, store));
   if (store === undefined || dumps.length === 0) return dumps;
   const copies = stores
@@ -226,18 +150,23 @@ function workloadProtections({ workload = {} }: DeclaredFacts): Protection[] {
   return protections;
 }
 
-function sitesOf(stack: StackResources, instance: JudgedResource, { recoverySite }: DeclaredFacts): RecoverySite[] {
-  const here: RecoverySite = { name: "the same region", compute: true, placement: placed(regionOf(instance)) };
+function sitesOf(
+  stack: StackResources,
+  database: JudgedResource,
+  { region: own }: Placement,
+  { recoverySite }: DeclaredFacts,
+): RecoverySite[] {
+  const here: RecoverySite = { name: "the same region", compute: true, placement: placed(own) };
   if (recoverySite === undefined) return [here];
   const { region } = recoverySite;
-  const compute = !stack.isJoined || hasCompute(stack, region, instance);
+  const compute = !stack.isJoined || hasCompute(stack, region, database);
   return [here, { name: "recovery site", compute, placement: placed(region) }];
 }
 
 /** Whether another stack than the database's runs something in a cluster of the region. */
-function hasCompute(stack: StackResources, region: string, instance: JudgedResource): boolean {
+function hasCompute(stack: StackResources, region: string, database: JudgedResource): boolean {
   const there = new Set(stack.all.filter((resource) => known(() => regionOf(resource)) === region).map(stackOf));
-  there.delete(stackOf(instance));
+  there.delete(stackOf(database));
   return stack
     .ofTypes([...ResourceTypes.CronJob, ...ResourceTypes.Deployment, ...ResourceTypes.StatefulSet])
     .some((workload) => there.has(stackOf(workload)));

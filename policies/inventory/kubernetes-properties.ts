@@ -83,7 +83,12 @@ export interface WorkloadProps {
     readonly strategy?: { readonly type?: string };
     readonly template?: PodTemplate;
     readonly selector?: { readonly matchLabels?: Readonly<Record<string, string>> };
-    readonly volumeClaimTemplates?: readonly { readonly spec?: { readonly accessModes?: readonly string[] } }[];
+    readonly volumeClaimTemplates?: readonly {
+      readonly spec?: {
+        readonly accessModes?: readonly string[];
+        readonly resources?: { readonly requests?: Readonly<Record<string, string>> };
+      };
+    }[];
   };
 }
 

@@ -1,17 +1,20 @@
 import { type CronJobProps, containersOf } from "./kubernetes-properties";
 import { ResourceTypes } from "./resource-types";
-import { type JudgedResource, known, type StackResources, UNKNOWN } from "./stack-resources";
+import { type JudgedResource, known, remembered, type StackResources, UNKNOWN } from "./stack-resources";
 
 /** What a CronJob is there for. */
 export const CronJobPurpose = {
   Backup: "backup",
   RestoreTest: "restore-test",
   Drill: "drill",
+  /** Watches the others. */
+  Status: "status",
   Other: "other",
 } as const;
 export type CronJobPurpose = (typeof CronJobPurpose)[keyof typeof CronJobPurpose];
 
 const RESTORE_TEST = /\brestore[-_ ]?(test|check|drill)|\bpg_restore\b|\blitestream restore\b|\bbarman.*recover\b/i;
+const STATUS = /\bdr (status|doctor|verify|prove|probe)\b/i;
 const DRILL = /\bdr drill\b|\bdrill\b/i;
 const BACKUP =
   /\bdr (backup|stream)\b|\bpg_dump(all)?\b|\bpg_basebackup\b|\bpgbackrest\b|\bwal-g\b|\bbarman\b|\blitestream\b|\bmysqldump\b|\bVACUUM INTO\b|\.backup\b|\bbackups?\b/i;
@@ -31,13 +34,17 @@ export function purposeOf({ name, props }: Pick<JudgedResource, "name" | "props"
 function purposeIn(text: string): CronJobPurpose {
   if (RESTORE_TEST.test(text)) return CronJobPurpose.RestoreTest;
   if (DRILL.test(text)) return CronJobPurpose.Drill;
+  if (STATUS.test(text)) return CronJobPurpose.Status;
   return BACKUP.test(text) ? CronJobPurpose.Backup : CronJobPurpose.Other;
 }
 
 /** The CronJobs of a stack that are there for this. */
 export function cronJobsFor(stack: StackResources, purpose: CronJobPurpose): readonly JudgedResource[] {
   const purposes = stack.once(cronJobsFor, () =>
-    stack.ofTypes(ResourceTypes.CronJob).map((cronJob) => ({ cronJob, is: purposeOf(cronJob) })),
+    stack.ofTypes(ResourceTypes.CronJob).map((cronJob) => ({
+      cronJob,
+      is: remembered(cronJob, purposeOf, () => purposeOf(cronJob)),
+    })),
   );
   return purposes.filter(({ is }) => is === purpose).map(({ cronJob }) => cronJob);
 }

@@ -64,7 +64,7 @@ export const stackOf = ({ urn }: Pick<JudgedResource, "urn">): string =>
 export function leadsTo(resource: JudgedResource, property: string, target: JudgedResource): boolean | undefined {
   const sources = resource.propertyDependencies[property] ?? [];
   if (sources.some(({ urn }) => urn === target.urn)) return true;
-  const { words, isWhole } = wordsOf(() => resource.props[property]);
+  const { words, isWhole } = remembered(resource, property, () => wordsOf(() => resource.props[property]));
   const identifiers = identifiersOf(target);
   if (words.some((word) => identifiers.some((identifier) => namesExactly(word, identifier)))) return true;
   // What was computed from other resources is not this one's, whatever it turns out to be.
@@ -90,10 +90,22 @@ export function wordsOf(read: () => unknown): { readonly words: readonly string[
 const IDENTIFIERS = ["id", "arn", "bucket", "identifier", "name", "clusterIdentifier"] as const;
 
 /** What other resources may call this one by. */
-export function identifiersOf({ props }: JudgedResource): string[] {
-  return IDENTIFIERS.map((property) => known(() => props[property])).filter(
-    (value): value is string => typeof value === "string" && value !== "",
+export function identifiersOf(resource: JudgedResource): readonly string[] {
+  return remembered(resource, IDENTIFIERS, () =>
+    IDENTIFIERS.map((property) => known(() => resource.props[property])).filter(
+      (value): value is string => typeof value === "string" && value !== "",
+    ),
   );
+}
+
+const memory = new WeakMap<JudgedResource, Map<unknown, unknown>>();
+
+/** What was found out about a resource once: it never changes, and everything that may belong to it asks again. */
+export function remembered<Found>(resource: JudgedResource, key: unknown, find: () => Found): Found {
+  const known = memory.get(resource) ?? new Map<unknown, unknown>();
+  memory.set(resource, known);
+  if (!known.has(key)) known.set(key, find());
+  return known.get(key) as Found;
 }
 
 /** Whether the name stands in the text, and not as a part of a longer name. */

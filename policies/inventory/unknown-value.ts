@@ -6,6 +6,9 @@ const { UnknownValueError: ErrorClass, unknownCheckingProxy } = proxy as unknown
   readonly unknownCheckingProxy: <Props extends object>(props: Props) => Props;
 };
 
+/** Stands for a text that is not known before the update (@pulumi/policy, proxy). */
+const UNKNOWN_TEXT = "04da6b54-80e4-46f7-96ec-b56ff0331ba9";
+
 /** Whether reading a property failed because its value is not known before the update. */
 export function isUnknownValueError(error: unknown): error is Error {
   return error instanceof ErrorClass;
@@ -13,3 +16,10 @@ export function isUnknownValueError(error: unknown): error is Error {
 
 /** Properties as the SDK hands them to a policy: reading what is not known throws. */
 export const refusingUnknowns = unknownCheckingProxy;
+
+/** An error that makes a rule one that could not run, for a reason other than an unknown property. */
+export function unknownBecause(message: string): Error {
+  const error = new ErrorClass(UNKNOWN_TEXT, []);
+  error.message = message;
+  return error;
+}

@@ -22,6 +22,9 @@ export const alarmReachesSomebody = stackRule({
       .map((alarm) => ({
         urn: alarm.urn,
         check: () => {
+          if ((alarm.props as AlarmProps).actionsEnabled === false) {
+            return "actionsEnabled is false: it tells nobody; set it once the first backup is there";
+          }
           const told = topics.filter((topic) => leadsTo(alarm, "alarmActions", topic) === true);
           const silent = told.filter((topic) => !isSubscribed(topic));
           if (silent.length > 0)

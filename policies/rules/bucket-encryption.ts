@@ -1,12 +1,13 @@
 import { Framework } from "../frameworks";
 import { backupStores } from "../inventory/backup-stores";
 import { ResourceTypes } from "../inventory/resource-types";
+import { known } from "../inventory/stack-resources";
 import { stackRule } from "../rule";
 
 interface Props {
   readonly rules?: readonly {
     readonly bucketKeyEnabled?: boolean;
-    readonly applyServerSideEncryptionByDefault?: { readonly sseAlgorithm?: string };
+    readonly applyServerSideEncryptionByDefault?: { readonly sseAlgorithm?: string; readonly kmsMasterKeyId?: string };
   }[];
 }
 
@@ -40,6 +41,11 @@ export const bucketEncryption = stackRule<{ algorithms: string[] }>({
           return `no encryption is configured, so it is S3's own AES256; expected ${algorithms.join(" or ")}`;
         }
         if (!algorithms.includes(algorithm)) return `is encrypted by ${algorithm}; expected ${algorithms.join(" or ")}`;
+        const byDefault = rule?.applyServerSideEncryptionByDefault;
+        // A key that is computed is not known before the update, and is one all the same.
+        if (algorithm !== "AES256" && known(() => byDefault?.kmsMasterKeyId ?? "") === "") {
+          return "kmsMasterKeyId is not set, so it is AWS's own key, whose policy nobody can tighten or share";
+        }
         return algorithm === "aws:kms" && rule?.bucketKeyEnabled !== true
           ? "bucketKeyEnabled is not set: every object costs a call of KMS, and its limit throttles a restore of many"
           : undefined;

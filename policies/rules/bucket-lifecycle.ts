@@ -71,6 +71,12 @@ export const bucketLifecycle = stackRule<Config>({
             ({ message }) => `${lifecycle.prefix || "whole bucket"}: ${message}`,
           );
         });
+        const promisedDays = hotDays + archiveDays;
+        for (const { prefix: of, expirationDays = Infinity } of kept) {
+          if (expirationDays <= promisedDays) continue;
+          const stated = expirationDays === Infinity ? "never expires" : `expires after ${expirationDays} days`;
+          problems.push(`${of || "whole bucket"}: ${stated}; expected ${promisedDays}: the rest is paid for in vain`);
+        }
         if (kept.length === 0) problems.push(`no rule is about ${prefix} or the whole bucket`);
         const archives = lifecycles.some(({ transitions }) => transitions.length > 0);
         if (archives && smallestTransitionSize !== smallestTransition) {

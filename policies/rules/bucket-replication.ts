@@ -1,6 +1,7 @@
 import { Framework } from "../frameworks";
 import { backupStores, isCopiedTo } from "../inventory/backup-stores";
 import { ResourceTypes } from "../inventory/resource-types";
+import { type JudgedResource, known, type StackResources } from "../inventory/stack-resources";
 import { stackRule } from "../rule";
 
 interface Props {
@@ -8,9 +9,13 @@ interface Props {
     readonly status?: string;
     readonly destination?: {
       readonly bucket?: string;
+      readonly encryptionConfiguration?: { readonly replicaKmsKeyId?: string };
       readonly replicationTime?: { readonly status?: string; readonly time?: { readonly minutes?: number } };
     };
     readonly deleteMarkerReplication?: { readonly status?: string };
+    readonly sourceSelectionCriteria?: { readonly sseKmsEncryptedObjects?: { readonly status?: string } };
+    readonly filter?: { readonly prefix?: string; readonly and?: { readonly prefix?: string } };
+    readonly prefix?: string;
   }[];
 }
 
@@ -48,7 +53,12 @@ export const bucketReplication = stackRule<{ required: boolean; maxMinutes: numb
         const rules = (replication.props as Props).rules ?? [];
         const inForce = rules.filter(({ status }) => status === "Enabled");
         if (inForce.length === 0) return "has a BucketReplicationConfig without a rule in force";
-        const problems = inForce.flatMap(({ destination, deleteMarkerReplication }) => {
+        const isEncrypted = usesKms(stack, bucket);
+        const problems = inForce.flatMap(({ destination, deleteMarkerReplication, sourceSelectionCriteria }) => {
+          const { encryptionConfiguration } = destination ?? {};
+          // A key that is computed is not known before the update, and is one all the same.
+          const hasKey = known(() => encryptionConfiguration?.replicaKmsKeyId ?? "") !== "";
+          const takesEncrypted = sourceSelectionCriteria?.sseKmsEncryptedObjects?.status === "Enabled";
           const minutes = destination?.replicationTime?.time?.minutes;
           const isTimed = destination?.replicationTime?.status === "Enabled" && minutes !== undefined;
           return [
@@ -57,13 +67,27 @@ export const bucketReplication = stackRule<{ required: boolean; maxMinutes: numb
               : [
                   `replicationTime is ${isTimed ? `${minutes} minutes` : "not enabled"}; expected ${maxMinutes} minutes or less`,
                 ]),
+            ...(isEncrypted && !(takesEncrypted && hasKey)
+              ? ["what KMS encrypted is not copied: set sseKmsEncryptedObjects and replicaKmsKeyId"]
+              : []),
             ...(deleteMarkerReplication?.status === "Enabled"
               ? ["deletions here are copied: they hide the copy too"]
               : []),
           ];
         });
+        const prefixes = inForce.map(({ filter, prefix }) => filter?.prefix ?? filter?.and?.prefix ?? prefix ?? "");
+        const isWhole = prefixes.includes("");
+        if (!isWhole) problems.push(`only ${prefixes.join(", ")} is copied; expected the whole bucket`);
         return problems.length === 0 ? undefined : problems.join("; ");
       },
     }));
   },
 });
+
+function usesKms(stack: StackResources, bucket: JudgedResource): boolean {
+  const [encryption] = stack.naming(ResourceTypes.BucketEncryption, "bucket", bucket);
+  const { rules = [] } = (encryption?.props ?? {}) as {
+    readonly rules?: readonly { readonly applyServerSideEncryptionByDefault?: { readonly sseAlgorithm?: string } }[];
+  };
+  return rules.some(({ applyServerSideEncryptionByDefault: by }) => by?.sseAlgorithm?.startsWith("aws:kms") === true);
+}

@@ -27,6 +27,10 @@ export const cronJobDeadlines = resourceRule<Props, { maxBackoffLimit: number }>
       default: 2,
     },
   },
+  remedy: ({ spec }, _config, resource) =>
+    purposeOf(resource) === CronJobPurpose.Other || spec?.concurrencyPolicy === "Forbid"
+      ? undefined
+      : { spec: { concurrencyPolicy: "Forbid" } },
   checks: (props, { maxBackoffLimit }, resource) => {
     const { spec } = props;
     if (purposeOf(resource) === CronJobPurpose.Other) return [];

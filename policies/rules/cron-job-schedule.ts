@@ -1,5 +1,6 @@
 import { largestGapMinutes, parseSchedule, scheduleProblems } from "../../recovery";
 import { Framework } from "../frameworks";
+import { declaredDatabases } from "../inventory/declared-databases";
 import { type CronJobProps } from "../inventory/kubernetes-properties";
 import { CronJobPurpose, cronJobsFor } from "../inventory/recovery-cron-jobs";
 import { stackRule } from "../rule";
@@ -37,6 +38,10 @@ export const cronJobSchedule = stackRule<{ maxGapMinutes: number; maxRestoreTest
       cronJobsFor(stack, purpose).map(({ urn, props }) => ({
         urn,
         check: () => {
+          // A site that waits has databases that follow another, and none that serves.
+          if ((props as CronJobProps).spec?.suspend === true && declaredDatabases(stack).length > 0) {
+            return "is suspended, while the stack has a database that serves";
+          }
           const { schedule, timeZone } = (props as CronJobProps).spec ?? {};
           if (schedule === undefined) return "has no schedule";
           const problems = scheduleProblems(schedule, timeZone);

@@ -1,6 +1,8 @@
 import { type PolicyPackArgs } from "@pulumi/policy";
 import { alarmReachesSomebody } from "./alarm-reaches-somebody";
 import { alarmSaysWhatToDo } from "./alarm-says-what-to-do";
+import { asStrictAs } from "./as-strict-as";
+import { backupCommand } from "./backup-command";
 import { backupWriterCannotDelete } from "./backup-writer-cannot-delete";
 import { bucketEncryption } from "./bucket-encryption";
 import { bucketKept } from "./bucket-kept";
@@ -10,10 +12,14 @@ import { bucketPublicAccess } from "./bucket-public-access";
 import { bucketReplication } from "./bucket-replication";
 import { bucketTlsOnly } from "./bucket-tls-only";
 import { bucketVersioning } from "./bucket-versioning";
+import { copyOutOfReach } from "./copy-out-of-reach";
 import { cronJobDeadlines } from "./cron-job-deadlines";
 import { cronJobSchedule } from "./cron-job-schedule";
 import { deploymentRollback } from "./deployment-rollback";
 import { disruptionBudget } from "./disruption-budget";
+import { drillMonthly } from "./drill-monthly";
+import { evidenceGate } from "./evidence-gate";
+import { evidenceStanding } from "./evidence-standing";
 import { kmsKey } from "./kms-key";
 import { objectivesJudged } from "./objectives-judged";
 import { objectivesMet } from "./objectives-met";
@@ -21,6 +27,7 @@ import { pinnedImage } from "./pinned-image";
 import { planReviewed } from "./plan-reviewed";
 import { podHardening } from "./pod-hardening";
 import { rdsBackupWindow } from "./rds-backup-window";
+import { rdsCrossRegionCopy } from "./rds-cross-region-copy";
 import { rdsFailoverSafe } from "./rds-failover-safe";
 import { rdsKept } from "./rds-kept";
 import { rdsManagedPassword } from "./rds-managed-password";
@@ -28,6 +35,7 @@ import { rdsMultiAz } from "./rds-multi-az";
 import { rdsPrivate } from "./rds-private";
 import { rdsReplicaParity } from "./rds-replica-parity";
 import { realContacts } from "./real-contacts";
+import { restoreTestAlarm } from "./restore-test-alarm";
 import { restoreTestPresent } from "./restore-test-present";
 import { sqliteOneWriter } from "./sqlite-one-writer";
 import { stalenessAlarm } from "./staleness-alarm";
@@ -36,6 +44,8 @@ import { stalenessAlarm } from "./staleness-alarm";
 export const rules: PolicyPackArgs["policies"] = [
   alarmReachesSomebody,
   alarmSaysWhatToDo,
+  asStrictAs,
+  backupCommand,
   backupWriterCannotDelete,
   bucketEncryption,
   bucketKept,
@@ -45,10 +55,14 @@ export const rules: PolicyPackArgs["policies"] = [
   bucketReplication,
   bucketTlsOnly,
   bucketVersioning,
+  copyOutOfReach,
   cronJobDeadlines,
   cronJobSchedule,
   deploymentRollback,
   disruptionBudget,
+  drillMonthly,
+  evidenceGate,
+  evidenceStanding,
   kmsKey,
   objectivesJudged,
   objectivesMet,
@@ -56,6 +70,7 @@ export const rules: PolicyPackArgs["policies"] = [
   planReviewed,
   podHardening,
   rdsBackupWindow,
+  rdsCrossRegionCopy,
   rdsFailoverSafe,
   rdsKept,
   rdsManagedPassword,
@@ -63,6 +78,7 @@ export const rules: PolicyPackArgs["policies"] = [
   rdsPrivate,
   rdsReplicaParity,
   realContacts,
+  restoreTestAlarm,
   restoreTestPresent,
   sqliteOneWriter,
   stalenessAlarm,
@@ -71,6 +87,8 @@ export const rules: PolicyPackArgs["policies"] = [
 export {
   alarmReachesSomebody,
   alarmSaysWhatToDo,
+  asStrictAs,
+  backupCommand,
   backupWriterCannotDelete,
   bucketEncryption,
   bucketKept,
@@ -80,10 +98,14 @@ export {
   bucketReplication,
   bucketTlsOnly,
   bucketVersioning,
+  copyOutOfReach,
   cronJobDeadlines,
   cronJobSchedule,
   deploymentRollback,
   disruptionBudget,
+  drillMonthly,
+  evidenceGate,
+  evidenceStanding,
   kmsKey,
   objectivesJudged,
   objectivesMet,
@@ -91,6 +113,7 @@ export {
   planReviewed,
   podHardening,
   rdsBackupWindow,
+  rdsCrossRegionCopy,
   rdsFailoverSafe,
   rdsKept,
   rdsManagedPassword,
@@ -98,6 +121,7 @@ export {
   rdsPrivate,
   rdsReplicaParity,
   realContacts,
+  restoreTestAlarm,
   restoreTestPresent,
   sqliteOneWriter,
   stalenessAlarm,

@@ -31,6 +31,16 @@ export const kmsKey = resourceRule<Props, { minDeletionWindowDays: number }>({
       default: 30,
     },
   },
+  remedy: ({ deletionWindowInDays: days = DEFAULT_WINDOW_DAYS, enableKeyRotation, customerMasterKeySpec }, config) => {
+    const isShort = days < config.minDeletionWindowDays;
+    const isStill = (customerMasterKeySpec ?? SYMMETRIC) === SYMMETRIC && enableKeyRotation !== true;
+    return isShort || isStill
+      ? {
+          ...(isShort ? { deletionWindowInDays: config.minDeletionWindowDays } : {}),
+          ...(isStill ? { enableKeyRotation: true } : {}),
+        }
+      : undefined;
+  },
   checks: (props, { minDeletionWindowDays }) => [
     () => {
       const days = props.deletionWindowInDays ?? DEFAULT_WINDOW_DAYS;

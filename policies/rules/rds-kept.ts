@@ -12,7 +12,8 @@ export const rdsKept = resourceRule<DatabaseInstanceProps>({
   framework: Framework.AutomaticBackup,
   remediationSteps: "Set deletionProtection true, skipFinalSnapshot false and a finalSnapshotIdentifier.",
   url: "https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/USER_DeleteInstance.html",
-  types: ResourceTypes.DatabaseInstance,
+  types: [...ResourceTypes.DatabaseInstance, ...ResourceTypes.DatabaseCluster],
+  remedy: ({ deletionProtection }) => (deletionProtection === true ? undefined : { deletionProtection: true }),
   checks: (props) => [
     () => (props.deletionProtection === true ? undefined : "deletionProtection is not true"),
     () =>

@@ -12,7 +12,7 @@ export const rdsPrivate = resourceRule<DatabaseInstanceProps>({
   remediationSteps:
     "Set storageEncrypted true (a restore into a new instance is the way for one that exists) and publiclyAccessible false.",
   url: "https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/Overview.Encryption.html",
-  types: ResourceTypes.DatabaseInstance,
+  types: [...ResourceTypes.DatabaseInstance, ...ResourceTypes.DatabaseCluster],
   checks: (props) => [
     () => (props.storageEncrypted === true ? undefined : "storageEncrypted is not true: neither are its snapshots"),
     () => (props.publiclyAccessible === true ? "publiclyAccessible is true" : undefined),

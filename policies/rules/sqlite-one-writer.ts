@@ -1,9 +1,8 @@
 import { Framework } from "../frameworks";
-import { containersOf, type WorkloadProps } from "../inventory/kubernetes-properties";
+import { type WorkloadProps } from "../inventory/kubernetes-properties";
 import { ResourceTypes } from "../inventory/resource-types";
+import { usesSqlite } from "../inventory/sqlite-databases";
 import { resourceRule } from "../rule";
-
-const SQLITE = /sqlite|litestream|\.db\b/i;
 
 /** A SQLite file has one writer; a second pod with the same volume corrupts it, and a rolling update starts one. */
 export const sqliteOneWriter = resourceRule<WorkloadProps>({
@@ -38,9 +37,3 @@ export const sqliteOneWriter = resourceRule<WorkloadProps>({
     },
   ],
 });
-
-function usesSqlite({ spec }: WorkloadProps): boolean {
-  return containersOf(spec?.template?.spec).some(({ image = "", command = [], args = [], env = [] }) =>
-    SQLITE.test([image, ...command, ...args, ...env.map(({ value = "" }) => value)].join(" ")),
-  );
-}

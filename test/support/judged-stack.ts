@@ -1,6 +1,8 @@
 import * as policy from "@pulumi/policy";
 import { type Policies, type ResourceValidationArgs, type StackValidationArgs } from "@pulumi/policy";
 
+import { StackResources } from "../../policies/inventory/stack-resources";
+
 const { unknownCheckingProxy, UnknownValueError } = policy as unknown as {
   unknownCheckingProxy: (props: object) => Record<string, unknown>;
   UnknownValueError: new () => Error;
@@ -13,6 +15,8 @@ export const unknownValue = "04da6b54-80e4-46f7-96ec-b56ff0331ba9";
 export interface Fixture {
   readonly type: string;
   readonly name: string;
+  /** The stack that it is in. @default "test" */
+  readonly stack?: string;
   props: Record<string, unknown>;
   opts?: { protect?: boolean; ignoreChanges?: string[] };
   /** Names of the resources that a property was computed from. */
@@ -26,8 +30,8 @@ export interface Judgement {
   readonly inconclusive: string | undefined;
 }
 
-export const urnOf = ({ type, name }: Pick<Fixture, "type" | "name">): string =>
-  `urn:pulumi:test::architect-go::${type}::${name}`;
+export const urnOf = ({ type, name, stack = "test" }: Pick<Fixture, "type" | "name" | "stack">): string =>
+  `urn:pulumi:${stack}::architect-go::${type}::${name}`;
 
 /** Judges a stack by one rule, with the arguments and the proxies that the SDK's server gives it. */
 export async function judgeBy(
@@ -52,7 +56,7 @@ export async function judgeBy(
       throw new Error("not applicable");
     },
   };
-  const resources = stack.map(asPolicyResource);
+  const resources = stack.map((fixture, at) => asPolicyResource(fixture, at, stack));
   const { validateResource, validateStack } = rule as {
     validateResource?: (args: ResourceValidationArgs, report: (message: string) => void) => unknown;
     validateStack?: (args: StackValidationArgs, report: (message: string, urn?: string) => void) => unknown;
@@ -76,7 +80,12 @@ export async function judgeBy(
   return { violations, inconclusive };
 }
 
-function asPolicyResource(fixture: Fixture, _at: number, stack: readonly Fixture[]) {
+function asPolicyResource(
+  fixture: Fixture,
+  _at: number,
+  stack: readonly Fixture[],
+  watched: <Value>(value: Value, path: string) => Value = (value) => value,
+) {
   const { type, name, props, opts = {}, dependsOn = {} } = fixture;
   const dependency = (other: string) => ({
     urn: urnOf(stack.find((one) => one.name === other) ?? { type: "", name: other }),
@@ -85,8 +94,8 @@ function asPolicyResource(fixture: Fixture, _at: number, stack: readonly Fixture
     type,
     name,
     urn: urnOf(fixture),
-    props: unknownCheckingProxy(props),
-    opts: { protect: false, ignoreChanges: [], aliases: [], additionalSecretOutputs: [], ...opts },
+    props: unknownCheckingProxy(watched(props, "props")),
+    opts: watched({ protect: false, ignoreChanges: [], aliases: [], additionalSecretOutputs: [], ...opts }, "opts"),
     dependencies: [],
     propertyDependencies: Object.fromEntries(
       Object.entries(dependsOn).map(([property, names]) => [property, names.map(dependency)]),
@@ -114,3 +123,95 @@ export function spoiled(stack: readonly Fixture[], name: string, path: string, v
   else holder[last] = value;
   return copy;
 }
+
+/**
+ * One stack, to be judged many times with one resource otherwise. A rule is a function of what it reads: one that read
+ * nothing of a property on the honest stack answers the same whatever that property is, and is not asked again.
+ */
+export class PreparedStack {
+  private readonly prepared: readonly PolicyResource[];
+  /** By rule: what it read, as the position of the resource and the path of the value. */
+  private readonly reads = new Map<string, ReadonlySet<string>>();
+
+  constructor(
+    private readonly stack: readonly Fixture[],
+    private readonly rules: Policies,
+    private readonly configs: Readonly<Record<string, Record<string, unknown>>>,
+  ) {
+    this.prepared = stack.map((fixture, at) => asPolicyResource(fixture, at, stack));
+    for (const rule of rules) {
+      const read = new Set<string>();
+      const watched = stack.map((fixture, at) =>
+        asPolicyResource(fixture, at, stack, (value, root) =>
+          watching(value, root, (path) => read.add(`${at} ${path}`)),
+        ),
+      );
+      this.isViolated(rule, watched, watched);
+      this.reads.set(rule.name, read);
+    }
+  }
+
+  /** Names of the rules that find a violation on the stack as it is. */
+  violated(): string[] {
+    return this.rules.filter((rule) => this.isViolated(rule, this.prepared, this.prepared)).map(({ name }) => name);
+  }
+
+  /**
+   * Names of the rules that find a violation once a resource is replaced, or taken away.
+   *
+   * @param read what a rule must have read to be able to tell, as paths: the value, or what tells that it is there
+   */
+  violatedWith(name: string, replacement: Fixture | undefined, read: readonly string[]): string[] {
+    const at = this.stack.findIndex((one) => one.name === name);
+    if (at < 0) return [];
+    const own = replacement === undefined ? [] : [asPolicyResource(replacement, at, this.stack)];
+    const resources = [...this.prepared.slice(0, at), ...own, ...this.prepared.slice(at + 1)];
+    const mayTell = ({ name: rule }: Policies[number]) =>
+      replacement === undefined || read.some((path) => this.reads.get(rule)!.has(`${at} ${path}`));
+    return this.rules.filter((rule) => mayTell(rule) && this.isViolated(rule, own, resources)).map((rule) => rule.name);
+  }
+
+  private isViolated(rule: Policies[number], own: readonly object[], resources: readonly object[]): boolean {
+    const { validateResource, validateStack } = rule as {
+      validateResource?: (args: object, report: () => void) => unknown;
+      validateStack?: (args: object, report: () => void) => unknown;
+    };
+    let found = false;
+    const report = () => void (found = true);
+    const getConfig = () => this.configs[rule.name] ?? {};
+    try {
+      for (const resource of own) {
+        void validateResource?.(
+          Object.defineProperty(Object.create(resource) as object, "getConfig", { value: getConfig }),
+          report,
+        );
+      }
+      void validateStack?.({ resources, getConfig }, report);
+    } catch (error) {
+      if (!(error instanceof UnknownValueError)) throw error;
+    }
+    return found;
+  }
+}
+
+type PolicyResource = ReturnType<typeof asPolicyResource>;
+
+/** The value with every read of it told, by its path; `path.*` when somebody asks which names there are. */
+function watching<Value>(value: Value, path: string, read: (path: string) => void): Value {
+  if (typeof value !== "object" || value === null) return value;
+  return new Proxy(value, {
+    get: (target, key) => {
+      const inner: unknown = Reflect.get(target, key);
+      if (typeof key !== "string" || typeof inner === "function") return inner;
+      const name = Array.isArray(target) && key === "length" ? "*" : key;
+      read(`${path}.${name}`);
+      return watching(inner, `${path}.${key}`, read);
+    },
+    has: (target, key) => (read(`${path}.${String(key)}`), Reflect.has(target, key)),
+    ownKeys: (target) => (read(`${path}.*`), Reflect.ownKeys(target)),
+  });
+}
+
+/** The resources of a stack as rules see them. */
+export const stackOfFixtures = (stack: readonly Fixture[]): StackResources =>
+  new StackResources(stack.map((fixture, at) => asPolicyResource(fixture, at, stack)));

@@ -69,7 +69,12 @@ function bucket(name: string): Fixture[] {
     },
     setting("bucketVersioning", "versioning", { versioningConfiguration: { status: "Enabled" } }),
     setting("bucketServerSideEncryptionConfiguration", "encryption", {
-      rules: [{ bucketKeyEnabled: true, applyServerSideEncryptionByDefault: { sseAlgorithm: "aws:kms" } }],
+      rules: [
+        {
+          bucketKeyEnabled: true,
+          applyServerSideEncryptionByDefault: { sseAlgorithm: "aws:kms", kmsMasterKeyId: "key" },
+        },
+      ],
     }),
     setting("bucketPublicAccessBlock", "public-access", {
       blockPublicAcls: true,
@@ -159,7 +164,11 @@ export function rawRecoveryStack(): Fixture[] {
           {
             status: "Enabled",
             deleteMarkerReplication: { status: "Disabled" },
+            filter: { prefix: "" },
+            sourceSelectionCriteria: { sseKmsEncryptedObjects: { status: "Enabled" } },
             destination: {
+              account: "444455556666",
+              encryptionConfiguration: { replicaKmsKeyId: "arn:aws:kms:eu-west-1:444455556666:key/copy" },
               bucket: `arn:aws:s3:::backups-copy-${ACCOUNT}`,
               replicationTime: { status: "Enabled", time: { minutes: 15 } },
             },
@@ -184,6 +193,7 @@ export function rawRecoveryStack(): Fixture[] {
     },
     job("backup", ["pg_dump", "-Fd"], "7 */6 * * *"),
     job("restore-test", ["pg_restore"], "0 3 * * *"),
+    job("drill", ["dr", "drill"], "0 9 * * 5"),
     instance("database", { manageMasterUserPassword: false }),
     instance("replica", { replicateSourceDb: `arn:aws:rds:eu-central-1:${ACCOUNT}:db:database` }),
     parameters("database-parameters"),
@@ -249,8 +259,23 @@ export function rawRecoveryStack(): Fixture[] {
       name: "backup-age",
       props: {
         metricName: "BackupAgeSeconds",
+        comparisonOperator: "GreaterThanThreshold",
+        threshold: 25_200,
         namespace: "Recovery",
         alarmDescription: "P2: the newest backup is too old. Read the logs of the backup job first.",
+        treatMissingData: "breaching",
+        actionsEnabled: true,
+        alarmActions: [`arn:aws:sns:eu-central-1:${ACCOUNT}:p2`],
+      },
+      dependsOn: { alarmActions: ["p2"] },
+    },
+    {
+      type: "aws:cloudwatch/metricAlarm:MetricAlarm",
+      name: "restore-test-failed",
+      props: {
+        metricName: "RestoreTestNotPassed",
+        namespace: "Recovery",
+        alarmDescription: "P2: the newest restore test failed or never ran. Read its log, then test an older backup.",
         treatMissingData: "breaching",
         actionsEnabled: true,
         alarmActions: [`arn:aws:sns:eu-central-1:${ACCOUNT}:p2`],

@@ -6,8 +6,10 @@ import { drill } from "./drill";
 import { evidence } from "./evidence";
 import { heartbeat } from "./heartbeat";
 import { list } from "./list";
+import { plan } from "./plan";
 import { prepare } from "./prepare";
 import { prove } from "./prove";
+import { recover } from "./recover";
 import { restore } from "./restore";
 import { restoreTestCommand } from "./restore-test";
 import { schema } from "./schema";
@@ -23,6 +25,8 @@ export const commands: readonly Command[] = [
   backup,
   list,
   verify,
+  plan,
+  recover,
   restore,
   restoreTestCommand,
   prove,

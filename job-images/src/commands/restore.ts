@@ -1,24 +1,17 @@
 import {
-  BackupMethod,
-  combineVerdicts,
-  EvidenceKind,
+  type DatabaseConfig,
   exitCodeOf,
-  jobConfigDefaults,
+  type JobConfig,
   type Manifest,
   parseLsn,
   parseRecoveryTarget,
   type RecoveryTarget,
-  Verdict,
 } from "../../../recovery";
 import { type Command, type CommandContext, type CommandInput, type CommandOutcome } from "../command";
-import { databasesNamed, oneDatabase } from "../config-file";
-import { recoveryEngineOf } from "../engines/database-kinds";
-import { type RestoredCopy } from "../engines/engine";
+import { oneDatabase } from "../config-file";
+import { acceptsPlace } from "../engines/database-kinds";
 import { NoRecoveryPointError, OperationError, UsageError } from "../errors";
-import { achievedRpoSeconds } from "../proof/canary";
-import { measureStream, streamEngineFor } from "../proof/stream-measurement";
-import { type Measurement } from "../report/evidence-record";
-import { recordIfAllowed } from "../report/record-if-allowed";
+import { type RecordedRestore, restoreAndRecord, restoreStreamAndRecord } from "../procedures/recorded-restore";
 import { describeProof } from "../report/proof-report";
 import { type CatalogEntry, RecoveryPointState } from "../store/catalog";
 import { findRecoveryPoint, recoveryPointsOf } from "../store/find-recovery-point";
@@ -53,7 +46,10 @@ export const restore: Command = {
   async run({ words, options }, context) {
     const into = options.into as string | undefined;
     if (into === undefined) throw new UsageError("Name the new place: --into postgresql://user@host:port/database");
-    if (options["from-stream"] === true) return restoreFromStream(words[0], into, options, context);
+    if (options["from-stream"] === true) {
+      const { database, to } = streamToRestore(words[0], options, context.config());
+      return outcomeOf(await restoreStreamAndRecord(context, database, { into, to, keep: options.keep === true }));
+    }
     const to = recoveryTarget(words[0], options);
     const entry = await chooseRecoveryPoint(context, words[0], to, into, options.database as string | undefined);
     if (!entry.manifest || entry.state !== RecoveryPointState.Complete) {
@@ -65,93 +61,47 @@ export const restore: Command = {
     if (words[0] !== undefined && to && !manifest.wal) {
       throw new UsageError(`${manifest.id} holds one moment and has no log behind it: give an ID or --to, not both.`);
     }
-    const engine = recoveryEngineOf(manifest);
-    const config = context.config();
-    const startedAt = new Date();
-    const { proof, kept, where } = await engine.restoreInto({
-      ...context,
-      store: context.store(),
-      manifest,
-      database: databasesNamed(config, manifest.database)[0]!,
-      to,
+    const place = {
       into,
+      to,
       passwordFile: options["password-file"] as string | undefined,
       scratch: options.scratch as string | undefined,
       keep: options.keep === true,
-    });
-    const verdict = combineVerdicts(proof.checks.map((check) => check.verdict));
-    const measurement: Measurement = {
-      kind: EvidenceKind.Restore,
-      database: manifest.database,
-      engine: manifest.engine,
-      mechanism: manifest.method,
-      recoveryPoint: manifest.id,
-      manifest: entry.manifestObject,
-      environment: config.environment ?? jobConfigDefaults.environment,
-      targetClass: engine.targetClass.restore,
-      startedAt: startedAt.toISOString(),
-      finishedAt: new Date().toISOString(),
-      verdict,
-      level: proof.level,
-      sizeBytes: manifest.source.bytes,
-      phases: proof.phases,
-      measuredRtoSeconds: verdict === Verdict.Pass ? proof.seconds : undefined,
-      achievedRpoSeconds: achievedRpoSeconds(startedAt, proof.newestHeartbeat),
-      checks: proof.checks,
     };
-    return restoreOutcome(context, measurement, { proof, kept, where });
+    return outcomeOf(await restoreAndRecord(context, { ...entry, manifest }, place));
   },
 };
 
-async function restoreFromStream(
-  id: string | undefined,
-  into: string,
-  options: CommandInput["options"],
-  context: CommandContext,
-): Promise<CommandOutcome> {
-  const target = recoveryTarget(id, options);
-  if (id !== undefined || !target) throw new UsageError("A stream has no recovery points: give --to WHEN and no ID.");
-  if (target.kind !== "latest" && target.kind !== "time")
-    throw new UsageError("--to: a SQLite stream knows no log positions and no names: give latest or a time.");
-  const config = context.config();
-  const database = oneDatabase(config, options.database as string | undefined);
-  const startedAt = new Date();
-  const restored = await streamEngineFor(database).restoreInto({
-    ...context,
-    config,
-    database,
-    at: target.kind === "time" ? target.at : undefined,
-    into,
-    keep: options.keep === true,
-  });
-  const measurement = measureStream({ config, database }, EvidenceKind.Restore, startedAt, restored.proof);
-  return restoreOutcome(context, measurement, restored);
-}
-
-/** Records what was measured and says it. */
-async function restoreOutcome(
-  context: CommandContext,
-  measurement: Measurement,
-  { proof, kept, where }: RestoredCopy,
-): Promise<CommandOutcome> {
-  const evidence = await recordIfAllowed(context, measurement);
+function outcomeOf(restored: RecordedRestore): CommandOutcome {
+  const { verdict, measurement, comparisons, seconds, kept, where, evidence } = restored;
   const json = {
-    verdict: measurement.verdict,
+    verdict,
     id: measurement.recoveryPoint ?? null,
     database: kept,
-    seconds: proof.seconds,
+    seconds,
     achievedRpoSeconds: measurement.achievedRpoSeconds,
-    level: proof.level ?? null,
-    checks: proof.checks,
-    phases: proof.phases,
-    comparisons: proof.comparisons,
+    level: measurement.level ?? null,
+    checks: measurement.checks,
+    phases: measurement.phases,
+    comparisons,
     evidence,
   };
   return {
-    exitCode: exitCodeOf(measurement.verdict),
+    exitCode: exitCodeOf(verdict),
     json,
     text: `${describeProof(measurement)}\n${where}\nevidence: ${evidence ?? "none"}`,
   };
+}
+
+/** The database and the moment of a restore that begins with no recovery point. */
+function streamToRestore(
+  id: string | undefined,
+  options: CommandInput["options"],
+  config: JobConfig,
+): { readonly database: DatabaseConfig; readonly to: RecoveryTarget } {
+  const to = recoveryTarget(id, options);
+  if (id !== undefined || !to) throw new UsageError("A stream has no recovery points: give --to WHEN and no ID.");
+  return { database: oneDatabase(config, options.database as string | undefined), to };
 }
 
 function recoveryTarget(id: string | undefined, { to }: { readonly to?: unknown }): RecoveryTarget | undefined {
@@ -178,12 +128,11 @@ async function chooseRecoveryPoint(
   const config = context.config();
   if (id !== undefined) return findRecoveryPoint(context.store(), config, id);
   const database = oneDatabase(config, databaseName);
-  const isUrl = /^postgres(ql)?:/.test(into);
   const points = (await recoveryPointsOf(context.store(), database.name)).filter(
     ({ state, manifest }) =>
-      state === RecoveryPointState.Complete && isUrl === (manifest?.method === BackupMethod.Dump),
+      state === RecoveryPointState.Complete && manifest !== undefined && acceptsPlace(manifest, into),
   );
-  if (isUrl && (target?.kind === "lsn" || target?.kind === "name")) {
+  if (points.every(({ manifest }) => !manifest?.wal) && (target?.kind === "lsn" || target?.kind === "name")) {
     throw new UsageError(
       `--to ${target.kind}: a dump holds one moment; a log position needs a base backup, which is restored into a data directory.`,
     );

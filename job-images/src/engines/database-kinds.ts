@@ -37,3 +37,13 @@ export function recoveryEngineOf({ id, engine, method }: Manifest): RecoveryEngi
   if (found) return found;
   throw new OperationError(`${id} was taken by ${engine}'s method ${method}, which this runner cannot restore.`);
 }
+
+/** Whether a recovery point can be restored into a place: a dump becomes a database, the others become files. */
+export function acceptsPlace({ method }: Manifest, place: string): boolean {
+  return (method === BackupMethod.Dump) === !isPath(place);
+}
+
+/** A place in the file system; else the URL of a server's database. */
+export function isPath(place: string): boolean {
+  return !/^postgres(ql)?:/.test(place);
+}

@@ -1,5 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { type Manifest, recoveryPointId } from "../../../recovery";
+import { type ObjectStore } from "../store/object-store";
 
 /** The content of a spoiled recovery point, and what happens to it after its manifest was written. */
 export interface Forgery {
@@ -11,6 +12,8 @@ export interface Forgery {
   readonly edit?: (manifest: Manifest) => Manifest;
   /** Replaces parts under the finished manifest. */
   readonly replacedParts?: Readonly<Record<string, Buffer>>;
+  /** What lies beside the parts, where it differs from what the kit puts there. */
+  readonly surround?: (store: ObjectStore) => Promise<void>;
   /** Spoils the restored copy, by its path or URL, before it is proven. */
   readonly spoilCopy?: (target: string) => Promise<void>;
 }
@@ -28,6 +31,8 @@ export interface SabotageKit {
   readonly cases: readonly SabotageCase[];
   /** The honest parts by their names. */
   readonly parts: Readonly<Record<string, Buffer>>;
+  /** Puts what a restore needs beside the parts, a log for instance, into a scratch store. */
+  surround?(store: ObjectStore): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -72,7 +77,7 @@ export function commonCases(
       forge: () => ({
         edit: (manifest) => ({
           ...manifest,
-          tables: manifest.tables.map((table, index) => (index === 0 ? { ...table, rows: table.rows + 1 } : table)),
+          source: { ...manifest.source, bytes: manifest.source.bytes + 1 },
         }),
       }),
     },

@@ -83,6 +83,7 @@ async function tryOne(
   const store = new DirectoryStore(folder);
   try {
     const forgery = await sabotage.forge();
+    await (forgery.surround ?? kit.surround)?.(store);
     const { id, database } = await storeForgery(store, request.manifest, kit.parts, forgery);
     await request.onCopy?.({
       name: sabotage.name,

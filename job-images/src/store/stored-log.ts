@@ -2,7 +2,6 @@ import { createHash } from "node:crypto";
 import { truncate } from "node:fs/promises";
 import { createWriteStream } from "node:fs";
 import { join } from "node:path";
-import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import {
   logCoverage,
@@ -17,7 +16,7 @@ import {
   type StoredWalFile,
   walFolder,
 } from "../../../recovery";
-import { checkedOutput, Tool } from "../process/child";
+import { checkedStream, Tool } from "../process/child";
 import { mapConcurrently } from "./concurrently";
 import { type ObjectStore } from "./object-store";
 import { DamagedPartError } from "./parts";
@@ -84,15 +83,15 @@ export async function fetchLog(
 async function fetchFile(store: ObjectStore, file: StoredWalFile, path: string, signal: AbortSignal): Promise<void> {
   const zstd = new Tool("zstd", ["-d", "-q", "-c"], { stdinPipe: true, signal });
   const hash = createHash("sha256");
-  const hashed = async function* (): AsyncGenerator<Buffer> {
-    for await (const chunk of checkedOutput([zstd])) {
+  const hashed = async function* (output: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
+    for await (const chunk of output) {
       hash.update(chunk);
       yield chunk;
     }
   };
   const outcomes = await Promise.allSettled([
     pipeline(await store.get(file.key, { signal }), zstd.process.stdin!),
-    pipeline(Readable.from(hashed(), { objectMode: false }), createWriteStream(path, { mode: 0o644 })),
+    pipeline(checkedStream([zstd], hashed), createWriteStream(path, { mode: 0o644 })),
   ]);
   signal.throwIfAborted();
   const failure = outcomes.find((outcome) => outcome.status === "rejected");

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { existsSync, rmSync } from "node:fs";
+import { existsSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type Client } from "pg";
 import { connect } from "../../../job-images/src/engines/postgres/session";
@@ -8,6 +8,7 @@ import { withClient } from "../../support/postgres";
 import { SeededRandom } from "../../support/random";
 import { drJson } from "../../support/runner";
 import {
+  keysUnder,
   type StreamedDatabase,
   streamedDatabase,
   untilBaseBackup,
@@ -15,8 +16,8 @@ import {
 } from "../../support/streamed-database";
 import { waitFor } from "../../support/wait-for";
 
-const targets = Number(process.env.PITR_TARGETS ?? 2);
-const kills = Number(process.env.PITR_KILLS ?? 1);
+const targets = Number(process.env.DR_PITR_TARGETS ?? 2);
+const kills = Number(process.env.DR_PITR_KILLS ?? 1);
 const flushSeconds = 1;
 
 interface Restored {
@@ -74,7 +75,9 @@ describe("recovery to a point in time", function () {
     for (let kill = 0; kill < kills; kill++) {
       const streaming = database.stream();
       await untilBaseBackup(database);
-      await untilCovered(database);
+      await untilCovered(database).catch((error: unknown) => {
+        throw new Error(streaming.said(), { cause: error });
+      });
       const writer = startWriter(await connect(database.server.access("ledger")));
       await new Promise((resolve) => setTimeout(resolve, 1000 + random.next() * 2000));
       streaming.process.kill("SIGKILL");
@@ -121,6 +124,82 @@ describe("recovery to a point in time", function () {
     ]);
     const log = status.json.databases[0]!.checks.find(({ name }) => name === "log");
     assert.equal(log?.verdict, "pass", status.stdout);
+  });
+
+  it("[guide 57] is proven by a proof that catches what is done to base backup and log", async () => {
+    const streaming = database.stream();
+    for (let segment = 0; segment < 4; segment++) {
+      await withClient(database.server, "ledger", (client) =>
+        client.query(
+          "INSERT INTO public.entry (amount) SELECT i FROM generate_series(1, 100) i; SELECT pg_switch_wal()",
+        ),
+      );
+    }
+    await untilCovered(database);
+    await streaming.stop();
+    const listed = await drJson<{ recoveryPoints: { id: string }[] }>(["list", "--config", database.config]);
+    const { id } = listed.json.recoveryPoints.find((point) => point.id.includes("-base-"))!;
+    const { json, exitCode, stdout } = await drJson<{
+      caught: number;
+      total: number;
+      cases: { name: string; caught: boolean; got: string }[];
+    }>(["prove", id, "--config", database.config]);
+    console.log(`      caught: ${json.caught} of ${json.total}`);
+    assert.equal(exitCode, 0, stdout);
+    assert.equal(json.caught, json.total);
+    assert.ok(
+      json.cases.some(({ name }) => name === "missing log segment"),
+      stdout,
+    );
+  });
+
+  it("[guide 30, 31] is planned, asked for, and carried out; a source whose proof fails gives way to the next", async () => {
+    const streaming = database.stream();
+    await untilCovered(database);
+    const backup = await drJson(["backup", "--config", database.config]);
+    assert.equal(backup.exitCode, 0, backup.stdout);
+    await untilCovered(database);
+    await streaming.stop();
+    const words = ["--config", database.config];
+    const planned = await drJson<{ sources: { id: string; usable: boolean; engine: string }[]; chosen: string }>([
+      "plan",
+      "--to",
+      "latest",
+      ...words,
+    ]);
+    assert.equal(planned.exitCode, 0, planned.stdout);
+    assert.equal(planned.json.sources[0]?.id, planned.json.chosen);
+    const asked = await drJson(["recover", "--to", "latest", "--into", "/nowhere", ...words]);
+    assert.equal(asked.exitCode, 2);
+    assert.match(asked.stdout, /no terminal to ask on/);
+
+    const into = join(database.server.directory, "planned");
+    const best = await drJson<{ chosen: string; place: string }>([
+      "recover",
+      "--to",
+      "latest",
+      "--into",
+      into,
+      "--yes",
+      ...words,
+    ]);
+    assert.equal(best.exitCode, 0, best.stdout);
+    assert.equal(best.json.place, into);
+
+    // Every segment of the log is spoiled: only the dump is left, in the place that is for dumps.
+    for (const file of keysUnder(database, "wal")) {
+      if (file.endsWith(".zst")) writeFileSync(join(database.store, "wal", file), "spoiled");
+    }
+    const fallen = await drJson<{ chosen: string; attempts: { id: string; verdict: string }[] }>([
+      ...["recover", "--to", "latest", "--yes", "--into", join(database.server.directory, "spoiled")],
+      ...["--into", database.server.url("recovered"), ...words],
+    ]);
+    assert.equal(fallen.exitCode, 0, fallen.stdout);
+    assert.match(fallen.json.chosen, /-dump-/);
+    assert.ok(
+      fallen.json.attempts.some(({ id, verdict }) => id.includes("-base-") && verdict === "fail"),
+      fallen.stdout,
+    );
   });
 
   it("refuses what the log does not reach, and overwrites nothing", async () => {

@@ -127,7 +127,7 @@ describe("faults between the runner and the store", () => {
   });
   after(() => client?.destroy());
 
-  it(`[guide 9] lose nothing and leave nothing half-done, ${runs} seeded runs`, async function () {
+  it(`[guide 7] lose nothing and leave nothing half-done, ${runs} seeded runs`, async function () {
     this.timeout(60_000 + runs * 10_000);
     const numbers = Array.from({ length: runs }, (_, index) => index);
     const results = await mapConcurrently(numbers, 4, oneRun);

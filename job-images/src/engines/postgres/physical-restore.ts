@@ -11,11 +11,12 @@ import {
   type ManifestWal,
   parseLsn,
   replayStart,
+  segmentStart,
   ProofLevel,
   type RecoveryTarget,
   Verdict,
 } from "../../../../recovery";
-import { UsageError } from "../../errors";
+import { OperationError, UsageError } from "../../errors";
 import { type RunAs, runTool, Tool } from "../../process/child";
 import { failed, passed } from "../../proof/check";
 import { ProofRun, type RestoreProof } from "../../proof/proof-run";
@@ -24,8 +25,10 @@ import { fetchLog, logOwnerOf, readStoredLog } from "../../store/stored-log";
 import { fetchInto } from "../compressed-part";
 import { type RestoredCopy, type RestoreIntoRequest, type RestoreRequest, type RestoreTestRequest } from "../engine";
 import { baseArchivePart, type ServerFacts, serverFactsPart } from "./base-parts";
+import { one } from "./facts";
 import { provePhysicalCopy } from "./physical-proof";
 import { LocalServer, throwAwaySettings } from "./server";
+import { connect } from "./session";
 import { type PostgresTools, serverToolsFor } from "./tools";
 
 /** Restores a base backup and the log behind it into a server that is gone afterwards. */
@@ -166,6 +169,7 @@ async function recoverAndProve(
     await run.phase("replay", "recovery", async () => {
       progress.step("replaying the log");
       await replay(server, logFolder, request.to, wal, coverage);
+      if (request.to?.kind === "latest") await requireWholeReplay(server, manifest, coverage);
       run.checks.push(passed("recovery", "the replay reached its target"));
     });
     progress.step("proving");
@@ -203,6 +207,24 @@ async function replay(
     if (!ended || target?.kind !== "time" || !covers(coverage, target.at)) throw error;
     // Nothing was committed after the moment that was asked for, and the log is known to reach it: its end is the target.
     await server.start(settings);
+  }
+}
+
+/** PostgreSQL takes the first record that it cannot read for the end of the log, and serves what it has until there. */
+async function requireWholeReplay(server: LocalServer, manifest: Manifest, coverage: LogCoverage): Promise<void> {
+  const client = await connect(server.access(), { applicationName: "dr recovery" });
+  try {
+    const { lsn } = await one<{ lsn: string | null }>(client, "SELECT pg_last_wal_replay_lsn()::text AS lsn");
+    const replayed = lsn === null ? undefined : parseLsn(lsn);
+    const { segmentBytes } = manifest.wal!;
+    const last = coverage.end > 0n ? segmentStart(coverage.end - 1n, segmentBytes) : 0n;
+    const brought = coverage.files.length > 0 || coverage.partial !== undefined;
+    if (!brought || (replayed !== undefined && replayed >= last)) return;
+    throw new OperationError(
+      `The replay ended at ${lsn ?? "its beginning"}, and the log reaches ${lsnText(coverage.end)}: a segment in between is damaged or of another timeline.`,
+    );
+  } finally {
+    await client.end();
   }
 }
 

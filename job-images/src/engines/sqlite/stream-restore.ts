@@ -5,15 +5,25 @@ import { NoRecoveryPointError } from "../../errors";
 import { inScratchFolder } from "../../process/scratch-folder";
 import { failed, passed, undecided } from "../../proof/check";
 import { ProofRun, type RestoreProof } from "../../proof/proof-run";
-import { type RestoredCopy, type StreamEngine, type StreamIntoRequest, type StreamRequest } from "../engine";
+import {
+  type RestoredCopy,
+  type StreamEngine,
+  type StreamIntoRequest,
+  type StreamRequest,
+  type StreamWindow,
+} from "../engine";
 import { checkConsistency } from "./consistency";
 import { checkWholeFile, leaveWriteAheadLog } from "./file-proof";
 import { readCanary, type SqliteCanary } from "./facts";
 import { restoreIntoFile } from "./into-file";
-import { type LitestreamReplica, readStreamWindow, restoreStream, type StreamWindow } from "./litestream";
+import { type LitestreamReplica, readStreamWindow, restoreStream } from "./litestream";
 
 /** Litestream's replica of a file: what the RPO is met with between two copies. */
-export const sqliteStream: StreamEngine = { restoreTest, restoreInto };
+export const sqliteStream: StreamEngine = {
+  window: (request) => inScratchFolder((scratch) => readStreamWindow({ ...request, scratch })),
+  restoreTest,
+  restoreInto,
+};
 
 function restoreTest(request: StreamRequest): Promise<RestoreProof> {
   return inScratchFolder(async (scratch) => {

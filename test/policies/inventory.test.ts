@@ -1,0 +1,231 @@
+import assert from "node:assert/strict";
+import { declaredDatabases, type DeclaredFacts } from "../../policies/inventory/declared-databases";
+import { fiveFields } from "../../policies/inventory/aws-backup";
+import { assess, objectivesFrom, Scenario } from "../../recovery";
+import { type Fixture, spoiled, stackOfFixtures, unknownValue } from "../support/judged-stack";
+
+const REGION = "eu-central-1";
+const bucket: Fixture = {
+  type: "aws:s3/bucket:Bucket",
+  name: "backups",
+  props: { bucket: "acme-backups", region: REGION },
+};
+
+const cloudNativePg: Fixture[] = [
+  bucket,
+  {
+    type: "kubernetes:postgresql.cnpg.io/v1:Cluster",
+    name: "orders",
+    props: {
+      metadata: { name: "orders", namespace: "shop" },
+      spec: {
+        instances: 3,
+        minSyncReplicas: 1,
+        storage: { size: "20Gi" },
+        backup: { barmanObjectStore: { destinationPath: "s3://acme-backups/orders" }, retentionPolicy: "30d" },
+      },
+    },
+  },
+  {
+    type: "kubernetes:postgresql.cnpg.io/v1:ScheduledBackup",
+    name: "orders-daily",
+    props: {
+      metadata: { name: "orders-daily", namespace: "shop" },
+      spec: { schedule: "0 0 2 * * *", suspend: false, cluster: { name: "orders" } },
+    },
+  },
+];
+
+const aurora: Fixture[] = [
+  {
+    type: "aws:rds/cluster:Cluster",
+    name: "ledger",
+    props: { clusterIdentifier: "ledger", region: REGION, backupRetentionPeriod: 14 },
+  },
+  ...["one", "two"].map((name) => ({
+    type: "aws:rds/clusterInstance:ClusterInstance",
+    name,
+    props: { clusterIdentifier: "ledger" },
+    dependsOn: { clusterIdentifier: ["ledger"] },
+  })),
+  {
+    type: "aws:rds/cluster:Cluster",
+    name: "ledger-west",
+    props: {
+      clusterIdentifier: "ledger-west",
+      region: "eu-west-1",
+      replicationSourceIdentifier: "arn:aws:rds:eu-central-1:111122223333:cluster:ledger",
+    },
+  },
+  {
+    type: "aws:cloudwatch/metricAlarm:MetricAlarm",
+    name: "lag",
+    props: { metricName: "AuroraReplicaLag", threshold: 60_000, dimensions: { DBClusterIdentifier: "ledger-west" } },
+  },
+];
+
+const awsBackup: Fixture[] = [
+  {
+    type: "aws:rds/instance:Instance",
+    name: "main",
+    props: { identifier: "main", region: REGION, allocatedStorage: 10 },
+  },
+  {
+    type: "aws:backup/plan:Plan",
+    name: "daily",
+    props: {
+      region: REGION,
+      rules: [
+        {
+          ruleName: "hourly",
+          schedule: "cron(0 * ? * * *)",
+          enableContinuousBackup: true,
+          lifecycle: { deleteAfter: 21 },
+          copyActions: [{ destinationVaultArn: "arn:aws:backup:eu-west-1:111122223333:backup-vault:copy" }],
+        },
+      ],
+    },
+  },
+  {
+    type: "aws:backup/selection:Selection",
+    name: "databases",
+    props: { planId: "daily-id", resources: ["arn:aws:rds:*:*:db:ma*"] },
+    dependsOn: { planId: ["daily"] },
+  },
+];
+
+const litestream: Fixture[] = [
+  bucket,
+  {
+    type: "kubernetes:apps/v1:StatefulSet",
+    name: "notes",
+    props: {
+      metadata: { name: "notes" },
+      spec: {
+        replicas: 1,
+        template: {
+          spec: {
+            containers: [
+              { image: "litestream/litestream:0.5", args: ["replicate", "/data/n.db", "s3://acme-backups/n"] },
+            ],
+          },
+        },
+        volumeClaimTemplates: [
+          { spec: { accessModes: ["ReadWriteOnce"], resources: { requests: { storage: "1Gi" } } } },
+        ],
+      },
+    },
+  },
+];
+
+const declared = (stack: readonly Fixture[], facts: DeclaredFacts = {}) =>
+  declaredDatabases(stackOfFixtures(stack), facts);
+
+/** What a stack loses and how it recovers, by scenario: `verdict: loss by protection`. */
+function answers(stack: readonly Fixture[], facts: DeclaredFacts = {}): Partial<Record<Scenario, string>> {
+  const objectives = objectivesFrom({ rtoMinutes: 60, rpoMinutes: 60 });
+  const outcomes = assess({ objectives, databases: declared(stack, facts), now: new Date() });
+  const dataScenarios: readonly Scenario[] = [
+    Scenario.DataCorruption,
+    Scenario.CompleteOutage,
+    Scenario.RegionalFailure,
+  ];
+  return Object.fromEntries(
+    outcomes
+      .filter(({ scenario }) => dataScenarios.includes(scenario))
+      .map(({ scenario, by, rpoMinutes, verdict }) => [
+        scenario,
+        `${verdict}: ${by === null ? "nothing" : `${Math.round(rpoMinutes! * 10) / 10} min by ${by}`}`,
+      ]),
+  );
+}
+
+describe("what protects the databases of a stack", () => {
+  it("CloudNativePG: the archived log of a cluster with base backups, and its standbys", () => {
+    assert.deepEqual(answers(cloudNativePg), {
+      "data-corruption": "pass: 5 min by log of orders",
+      // The standbys are in the cluster that fails.
+      "complete-outage": "pass: 5 min by log of orders",
+      // Nobody said in which region the cluster is.
+      "regional-failure": "inconclusive: 5 min by log of orders",
+    });
+    const [database] = declared(cloudNativePg);
+    assert.equal(database!.sizeBytes, 20 * 1024 ** 3);
+    assert.deepEqual(
+      database!.protections.map(({ mechanism }) => mechanism),
+      ["point-in-time-log", "standby"],
+    );
+  });
+
+  it("CloudNativePG: a log without a base backup is none, nor is one that is suspended or of another cluster", () => {
+    for (const [path, value] of [
+      ["spec.suspend", true],
+      ["spec.cluster.name", "other"],
+      ["metadata.namespace", "elsewhere"],
+    ] as const) {
+      const [database] = declared(spoiled(cloudNativePg, "orders-daily", path, value));
+      assert.deepEqual(
+        database!.protections.map(({ mechanism }) => mechanism),
+        ["standby"],
+        path,
+      );
+    }
+    const follower = spoiled(cloudNativePg, "orders", "spec.replica", { enabled: true });
+    assert.deepEqual(declared(follower), []);
+  });
+
+  it("Aurora: its own window, a second server in another zone, and a cluster in another region", () => {
+    const facts = { databaseSizesGib: { ledger: 20 }, recoverySite: { region: "eu-west-1" } };
+    assert.deepEqual(answers(aurora, facts), {
+      "data-corruption": "pass: 5 min by Aurora point in time of ledger",
+      "complete-outage": "pass: 0 min by Aurora replica of ledger",
+      "regional-failure": "pass: 1 min by replica ledger-west",
+    });
+    const alone = aurora.filter(({ name }) => name !== "two");
+    assert.equal(answers(alone, facts)["complete-outage"], "pass: 1 min by replica ledger-west");
+  });
+
+  it("AWS Backup: logs, snapshots by its own kind of schedule, and copies elsewhere, of what a plan selects", () => {
+    const facts = { recoverySite: { region: "eu-west-1" } };
+    assert.deepEqual(answers(awsBackup, facts), {
+      "data-corruption": "pass: 5 min by log by daily hourly",
+      "complete-outage": "pass: 5 min by log by daily hourly",
+      "regional-failure": "fail: 140.6 min by snapshot by daily hourly via copy 1 by daily hourly",
+    });
+    for (const pattern of ["arn:aws:rds:*:*:db:other", "arn:aws:rds:*:*:cluster:*", "arn:aws:dynamodb:*:*:table/*"]) {
+      const [database] = declared(spoiled(awsBackup, "databases", "resources", [pattern]));
+      assert.deepEqual(database!.protections, [], pattern);
+    }
+    assert.equal(declared(spoiled(awsBackup, "databases", "resources", ["*"]))[0]!.protections.length, 3);
+  });
+
+  it("AWS Backup: a schedule of six fields as Kubernetes writes it", () => {
+    assert.equal(fiveFields("cron(0 5 ? * * *)"), "0 5 * * *");
+    assert.equal(fiveFields("cron(30 1 ? * 1,7 *)"), "30 1 * * SUN,SAT");
+    assert.equal(fiveFields("cron(0 3 1 * ? *)"), "0 3 1 * *");
+    for (const other of ["cron(0 3 L * ? *)", "cron(0 3 1 * ? 2027)", "rate(1 day)", "cron(0 3 ? * 6#3 *)", ""]) {
+      assert.equal(fiveFields(other), undefined, other);
+    }
+  });
+
+  it("Litestream: the stream of a SQLite file to the store that its arguments name", () => {
+    assert.equal(answers(litestream)["complete-outage"], "pass: 0.2 min by stream of notes");
+    const elsewhere = spoiled(litestream, "notes", "spec.template.spec.containers.0.args", [
+      "replicate",
+      "s3://other/n",
+    ]);
+    assert.deepEqual(declared(elsewhere)[0]!.protections[0]!.mechanism, "sqlite-stream");
+    assert.ok(!("placement" in declared(elsewhere)[0]!.protections[0]!), "nobody knows where that store is");
+    assert.deepEqual(declared(spoiled(litestream, "notes", "spec.template.spec.containers.0.args", ["databases"])), []);
+  });
+
+  it("an unknown that counts is thrown, and not read as absent", () => {
+    for (const [stack, name, path] of [
+      [cloudNativePg, "orders", "spec.backup"],
+      [aurora, "ledger", "backupRetentionPeriod"],
+      [awsBackup, "daily", "rules"],
+    ] as const) {
+      assert.throws(() => declared(spoiled(stack, name, path, unknownValue)), /can't be known during preview/, path);
+    }
+  });
+});
