@@ -25,3 +25,9 @@ export async function* throttled(
     if (ahead > 0) await new Promise((resolve) => setTimeout(resolve, ahead));
   }
 }
+
+/** Ends only after something else has; where that fails, the stream fails instead of ending. */
+export async function* endingAfter(source: AsyncIterable<Buffer>, condition: Promise<unknown>): AsyncGenerator<Buffer> {
+  yield* source;
+  await condition;
+}

@@ -34,7 +34,7 @@ export interface FileDrillOptions {
   /** URL of the store that recovery points and evidence go into. */
   readonly store: string;
   readonly objectives: ObjectivesOverrides;
-  /** Scale of the data; 1 is about 20 MB. */
+  /** Scale of the data; 1 is about 6 MB. */
   readonly scale: number;
   readonly canarySeconds: number;
   readonly progress: Progress;

@@ -29,6 +29,7 @@ import {
   restoreInto,
   sqlite,
 } from "../../support/sqlite";
+import { waitFor } from "../../support/wait-for";
 
 interface Test {
   checks: { name: string; detail: string }[];
@@ -113,10 +114,13 @@ describe("SQLite files that cannot be backed up", () => {
     const reader = await connectSqlite(path, "BEGIN; SELECT * FROM counter;");
     const commit = ".timeout 20000\nBEGIN IMMEDIATE; UPDATE counter SET n = 0; COMMIT;";
     const writer = await connectSqlite(path, commit, false);
+    let reason: Error | undefined;
+    const stop = watchWaitingWriters(path, 1, (given) => (reason = given));
     try {
-      const reason = await new Promise<Error>((resolve) => void watchWaitingWriters(path, 1, resolve));
-      assert.match(reason.message, /gave way: a writer had waited 1 s/);
+      await waitFor("the copy to give way", 20, () => reason !== undefined);
+      assert.match(reason!.message, /gave way: a writer had waited 1 s/);
     } finally {
+      await stop();
       await writer.kill();
       await reader.kill();
     }

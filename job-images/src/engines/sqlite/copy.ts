@@ -16,7 +16,7 @@ import { bytesText } from "../../report/terminal";
 import { putPart } from "../../store/parts";
 import { zstdVersion } from "../compressed-part";
 import { type BackupRequest, type RecoveryEngine, type TakenBackup } from "../engine";
-import { counted, throttled } from "../paced-stream";
+import { counted, endingAfter, throttled } from "../paced-stream";
 import { copyPart, factsPart } from "./copy-parts";
 import { restoreCopyInto, restoreCopyIntoScratch } from "./copy-restore";
 import { openCopySabotage } from "./copy-sabotage";
@@ -150,12 +150,6 @@ async function checkAndStore(
   if (checked.status === "rejected") throw checked.reason as Error;
   if (part.status === "rejected") throw part.reason as Error;
   return { part: part.value, ...checked.value };
-}
-
-/** A stream that fails instead of ending when the condition does. */
-async function* endingAfter(source: AsyncIterable<Buffer>, condition: Promise<unknown>): AsyncGenerator<Buffer> {
-  yield* source;
-  await condition;
 }
 
 interface Checked {

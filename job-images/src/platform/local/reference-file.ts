@@ -6,7 +6,7 @@ import { openSqliteHeart, prepareSqlite } from "../../engines/sqlite/heartbeat";
 import { runSql } from "../../engines/sqlite/shell";
 import { OperationError } from "../../errors";
 
-/** Rows of each table, for a scale of 1: about 20 MB. */
+/** Rows of each table, for a scale of 1: about 6 MB. */
 const rows = { users: 5_000, projects: 20_000, tasks: 100_000 };
 
 function referenceSchema(scale: number): string {
@@ -44,7 +44,7 @@ export class ReferenceFile {
 
   private constructor(private readonly database: DatabaseConfig & { readonly path: string }) {}
 
-  /** Makes the file and fills it. @param scale of the data; 1 is about 20 MB */
+  /** Makes the file and fills it. @param scale of the data; 1 is about 6 MB */
   static async create(
     database: DatabaseConfig & { readonly path: string },
     scale: number,
