@@ -2,6 +2,8 @@ import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { mkdirSync, readdirSync } from "node:fs";
 import { join } from "node:path";
+import { recoveryPointsOf } from "../../../job-images/src/store/find-recovery-point";
+import { openStore } from "../../../job-images/src/store/open-store";
 import { temporaryFolder } from "../../support/postgres";
 import { drJson, finished, startRunner, writeConfig } from "../../support/runner";
 import { skip } from "../../support/skip";
@@ -16,10 +18,6 @@ import {
   sqlite,
 } from "../../support/sqlite";
 import { waitFor } from "../../support/wait-for";
-
-interface List {
-  recoveryPoints: { state: string }[];
-}
 
 /** Kills the runner as soon as it says that it has come to a step. @returns whether it had not ended before */
 async function killAt(
@@ -51,8 +49,7 @@ describe("SQLite on bad days", () => {
       ["checking and storing", "SIGKILL"],
     ] as const) {
       assert.ok(await killAt(step, signal, words, { TMPDIR }), `${signal} at ${step} came too late`);
-      const { json } = await drJson<List>(["list", "--config", file.config]);
-      const visible = json.recoveryPoints.filter(({ state }) => state !== "orphaned");
+      const visible = await recoveryPointsOf(openStore(`file://${file.store}`), "it");
       assert.deepEqual(visible, [], `${signal} at ${step} left something that looks like a recovery point`);
       assert.equal(committedEntries(file.path), entries);
     }
