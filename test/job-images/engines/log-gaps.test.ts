@@ -20,6 +20,12 @@ describe("holes in the log", function () {
   let database: StreamedDatabase;
   let streaming: Streaming;
 
+  /** What `dr doctor` says of the log. */
+  async function logDiagnosis({ config }: StreamedDatabase): Promise<string> {
+    const { json } = await drJson<{ checks: { name: string; found: string }[] }>(["doctor", "--config", config]);
+    return json.checks.find(({ name }) => /\blog$/.test(name))?.found ?? JSON.stringify(json);
+  }
+
   beforeEach(async () => {
     database = await streamedDatabase({
       settings: { max_slot_wal_keep_size: "32MB", max_wal_size: "48MB", min_wal_size: "32MB" },
@@ -66,6 +72,7 @@ describe("holes in the log", function () {
         return rows[0]!.status === "lost";
       }),
     );
+    assert.match(await logDiagnosis(database), /was invalidated: the log has a hole/);
     await assertHoleIsClosed(database, /the log is interrupted: slot \S+ was invalidated/);
   });
 
