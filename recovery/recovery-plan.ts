@@ -25,6 +25,15 @@ export interface PlannedPoint {
   readonly lastProof?: { readonly verdict: string; readonly at: string };
 }
 
+/** A stream that is restored by itself, without a recovery point. */
+export interface PlannedStream {
+  /** The moments that it can be restored to. */
+  readonly from: Date;
+  readonly to: Date;
+  /** On the source's disk, as far as a recovery point says; 0 where none does. */
+  readonly sourceBytes: number;
+}
+
 /** Something else that might help, which no catalog holds. */
 export interface OtherSource {
   readonly engine: string;
@@ -41,6 +50,7 @@ export interface PlanInput {
   readonly environment: string;
   readonly target: RecoveryTarget;
   readonly points: readonly PlannedPoint[];
+  readonly stream?: PlannedStream;
   readonly others?: readonly OtherSource[];
   readonly runs: readonly MeasuredRun[];
   readonly rules: EvidenceRules;
@@ -83,6 +93,7 @@ export interface RecoveryPlan {
 export function planRecovery(input: PlanInput, losesAlike = 1): RecoveryPlan {
   const sources = [
     ...input.points.map((point) => judgePoint(input, point)),
+    ...(input.stream ? [judgeStream(input, input.stream)] : []),
     ...(input.others ?? []).map((other) => ({
       ...other,
       usable: false,
@@ -120,6 +131,38 @@ function judgePoint(input: PlanInput, point: PlannedPoint): PlannedSource {
     usable: obstacle === undefined,
     why: obstacle ?? reach.what,
     provenAt: point.lastProof?.verdict === "pass" ? point.lastProof.at : null,
+  };
+}
+
+/** How a plan names the one stream of a database. */
+export const streamSourceId = "stream";
+
+function judgeStream(input: PlanInput, { from, to, sourceBytes }: PlannedStream): PlannedSource {
+  const { target, now, runs, database } = input;
+  const mechanism = Mechanism.SqliteStream;
+  const wanted = target.kind === "time" ? target.at : target.kind === "latest" ? now : undefined;
+  const [newest] = runs
+    .filter((run) => run.database === database && run.mechanism === mechanism)
+    .sort((a, b) => b.finishedAt.localeCompare(a.finishedAt));
+  const obstacle = !wanted
+    ? "a stream knows no log positions and no names"
+    : wanted < from
+      ? `it begins after the target: at ${from.toISOString()}`
+      : newest && isFailure(newest)
+        ? `its newest restore test, of ${newest.finishedAt}, failed`
+        : undefined;
+  const time = timeOf(input, { method: BackupMethod.Copy, storedBytes: sourceBytes, sourceBytes }, mechanism);
+  const reached = target.kind === "time" && target.at <= to;
+  return {
+    engine: mechanism,
+    id: streamSourceId,
+    lossSeconds: obstacle === undefined ? (reached ? 0 : Math.max(0, (wanted!.getTime() - to.getTime()) / 1000)) : null,
+    recoverySeconds: time.seconds,
+    timeBasis: time.basis,
+    to: reached ? target : { kind: "latest" },
+    usable: obstacle === undefined,
+    why: obstacle ?? `every moment from ${from.toISOString()} to ${to.toISOString()}`,
+    provenAt: newest?.verdict === "pass" ? newest.finishedAt : null,
   };
 }
 
@@ -198,7 +241,7 @@ function reachOfPosition(
 
 function timeOf(
   { runs, rules, now, database, environment }: PlanInput,
-  point: PlannedPoint,
+  point: Pick<PlannedPoint, "method" | "storedBytes" | "sourceBytes" | "log">,
   mechanism: string,
 ): { seconds: number | null; basis: PlannedSource["timeBasis"] } {
   const targetClass = point.method === BackupMethod.Copy ? TargetClass.File : TargetClass.DurableServer;

@@ -18,6 +18,11 @@ export interface LitestreamConfig {
   readonly dbs: readonly { readonly path: string; readonly replicas: readonly Record<string, unknown>[] }[];
 }
 
+/** Where the stream of a database lies in the store. */
+export function streamPrefix(database: string): string {
+  return `${StorePrefix.Wal}${database}/`;
+}
+
 /** A whole copy so often, so that a restore has little log to replay. */
 const snapshotInterval = "6h";
 
@@ -34,7 +39,7 @@ export function litestreamConfig({
   location,
   flushSeconds = recoveryDefaults.sqliteFlushSeconds,
 }: LitestreamSettings): LitestreamConfig {
-  const folder = `${StorePrefix.Wal}${database}`;
+  const folder = streamPrefix(database).slice(0, -1);
   const place =
     location.kind === "directory"
       ? { type: "file", path: `${location.path}/${folder}` }

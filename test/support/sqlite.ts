@@ -14,7 +14,7 @@ import { waitFor } from "./wait-for";
 
 /** Runs SQL in a file, made when it is not there, and gives what was printed. */
 export function sqlite(path: string, sql: string): string {
-  return execFileSync("sqlite3", ["-batch", "-bail", "-init", "/dev/null", path], {
+  return execFileSync("sqlite3", ["-batch", "-bail", "-init", "/dev/null", "-cmd", ".timeout 20000", path], {
     input: sql,
     encoding: "utf8",
     stdio: ["pipe", "pipe", "pipe"],

@@ -9,10 +9,10 @@ import {
 } from "../../../recovery";
 import { type Command, type CommandContext } from "../command";
 import { oneDatabase } from "../config-file";
-import { acceptsPlace } from "../engines/database-kinds";
+import { acceptsPlace, isPath } from "../engines/database-kinds";
 import { messageOf, NoRecoveryPointError, OperationError, UsageError } from "../errors";
 import { planFor } from "../procedures/recovery-planning";
-import { type RecordedRestore, restoreAndRecord } from "../procedures/recorded-restore";
+import { type RecordedRestore, restoreAndRecord, restoreStreamAndRecord } from "../procedures/recorded-restore";
 import { describeProof } from "../report/proof-report";
 import { planText, targetOf } from "./plan";
 
@@ -74,8 +74,8 @@ export const recover: Command = {
         .filter(({ usable }) => usable)
         .flatMap((source) => {
           const entry = entries.get(source.id);
-          const into = entry && places.find((place) => acceptsPlace(entry.manifest, place));
-          return entry && into !== undefined ? [{ source, entry, into }] : [];
+          const into = places.find((place) => (entry ? acceptsPlace(entry.manifest, place) : isPath(place)));
+          return into === undefined ? [] : [{ source, entry, into }];
         });
       if (usable.length === 0) {
         throw new UsageError(
@@ -85,14 +85,16 @@ export const recover: Command = {
       await questions?.confirm(database.name, usable[0]!.source);
       const attempts: Attempt[] = [];
       for (const { source, entry, into } of usable) {
+        const place = {
+          into,
+          to: source.to,
+          passwordFile: options["password-file"] as string | undefined,
+          scratch: options.scratch as string | undefined,
+          keep: false,
+        };
         const attempt = await tryOne(context, source, () =>
-          restoreAndRecord(context, entry, {
-            into,
-            to: source.to,
-            passwordFile: options["password-file"] as string | undefined,
-            scratch: options.scratch as string | undefined,
-            keep: false,
-          }),
+          // Without a recovery point to begin with it is a stream.
+          entry ? restoreAndRecord(context, entry, place) : restoreStreamAndRecord(context, database, place),
         );
         attempts.push(attempt);
         if (attempt.restored?.verdict === Verdict.Pass) return report(attempts, attempt.restored, source);

@@ -1,9 +1,17 @@
-import { exitCodeOf, type Manifest, parseLsn, parseRecoveryTarget, type RecoveryTarget } from "../../../recovery";
-import { type Command, type CommandContext } from "../command";
+import {
+  type DatabaseConfig,
+  exitCodeOf,
+  type JobConfig,
+  type Manifest,
+  parseLsn,
+  parseRecoveryTarget,
+  type RecoveryTarget,
+} from "../../../recovery";
+import { type Command, type CommandContext, type CommandInput, type CommandOutcome } from "../command";
 import { oneDatabase } from "../config-file";
 import { acceptsPlace } from "../engines/database-kinds";
 import { NoRecoveryPointError, OperationError, UsageError } from "../errors";
-import { restoreAndRecord } from "../procedures/recorded-restore";
+import { type RecordedRestore, restoreAndRecord, restoreStreamAndRecord } from "../procedures/recorded-restore";
 import { describeProof } from "../report/proof-report";
 import { type CatalogEntry, RecoveryPointState } from "../store/catalog";
 import { findRecoveryPoint, recoveryPointsOf } from "../store/find-recovery-point";
@@ -22,6 +30,7 @@ export const restore: Command = {
     "password-file": { type: "string" },
     scratch: { type: "string" },
     keep: { type: "boolean" },
+    "from-stream": { type: "boolean" },
   },
   optionHelp: {
     into: "URL  postgresql://user@host:port/new-database; a path for a data directory",
@@ -29,6 +38,7 @@ export const restore: Command = {
     database: "NAME  with --to, where the configuration has several",
     "password-file": "FILE  the password to the target server; default: libpq's own rules",
     scratch: "DIR  with room for the decompressed archive; default: the temporary folder",
+    "from-stream": "restore Litestream's replica of a SQLite database, as of --to",
     keep: "keep a copy that failed its proof, under its working name, for forensics",
   },
   maxWords: 1,
@@ -36,6 +46,10 @@ export const restore: Command = {
   async run({ words, options }, context) {
     const into = options.into as string | undefined;
     if (into === undefined) throw new UsageError("Name the new place: --into postgresql://user@host:port/database");
+    if (options["from-stream"] === true) {
+      const { database, to } = streamToRestore(words[0], options, context.config());
+      return outcomeOf(await restoreStreamAndRecord(context, database, { into, to, keep: options.keep === true }));
+    }
     const to = recoveryTarget(words[0], options);
     const entry = await chooseRecoveryPoint(context, words[0], to, into, options.database as string | undefined);
     if (!entry.manifest || entry.state !== RecoveryPointState.Complete) {
@@ -47,36 +61,48 @@ export const restore: Command = {
     if (words[0] !== undefined && to && !manifest.wal) {
       throw new UsageError(`${manifest.id} holds one moment and has no log behind it: give an ID or --to, not both.`);
     }
-    const { verdict, measurement, comparisons, seconds, kept, where, evidence } = await restoreAndRecord(
-      context,
-      { ...entry, manifest },
-      {
-        into,
-        to,
-        passwordFile: options["password-file"] as string | undefined,
-        scratch: options.scratch as string | undefined,
-        keep: options.keep === true,
-      },
-    );
-    const json = {
-      verdict,
-      id: manifest.id,
-      database: kept,
-      seconds,
-      achievedRpoSeconds: measurement.achievedRpoSeconds,
-      level: measurement.level ?? null,
-      checks: measurement.checks,
-      phases: measurement.phases,
-      comparisons,
-      evidence,
+    const place = {
+      into,
+      to,
+      passwordFile: options["password-file"] as string | undefined,
+      scratch: options.scratch as string | undefined,
+      keep: options.keep === true,
     };
-    return {
-      exitCode: exitCodeOf(verdict),
-      json,
-      text: `${describeProof(measurement)}\n${where}\nevidence: ${evidence ?? "none"}`,
-    };
+    return outcomeOf(await restoreAndRecord(context, { ...entry, manifest }, place));
   },
 };
+
+function outcomeOf(restored: RecordedRestore): CommandOutcome {
+  const { verdict, measurement, comparisons, seconds, kept, where, evidence } = restored;
+  const json = {
+    verdict,
+    id: measurement.recoveryPoint ?? null,
+    database: kept,
+    seconds,
+    achievedRpoSeconds: measurement.achievedRpoSeconds,
+    level: measurement.level ?? null,
+    checks: measurement.checks,
+    phases: measurement.phases,
+    comparisons,
+    evidence,
+  };
+  return {
+    exitCode: exitCodeOf(verdict),
+    json,
+    text: `${describeProof(measurement)}\n${where}\nevidence: ${evidence ?? "none"}`,
+  };
+}
+
+/** The database and the moment of a restore that begins with no recovery point. */
+function streamToRestore(
+  id: string | undefined,
+  options: CommandInput["options"],
+  config: JobConfig,
+): { readonly database: DatabaseConfig; readonly to: RecoveryTarget } {
+  const to = recoveryTarget(id, options);
+  if (id !== undefined || !to) throw new UsageError("A stream has no recovery points: give --to WHEN and no ID.");
+  return { database: oneDatabase(config, options.database as string | undefined), to };
+}
 
 function recoveryTarget(id: string | undefined, { to }: { readonly to?: unknown }): RecoveryTarget | undefined {
   if (to === undefined) {

@@ -40,5 +40,10 @@ export function recoveryEngineOf({ id, engine, method }: Manifest): RecoveryEngi
 
 /** Whether a recovery point can be restored into a place: a dump becomes a database, the others become files. */
 export function acceptsPlace({ method }: Manifest, place: string): boolean {
-  return (method === BackupMethod.Dump) === /^postgres(ql)?:/.test(place);
+  return (method === BackupMethod.Dump) === !isPath(place);
+}
+
+/** A place in the file system; else the URL of a server's database. */
+export function isPath(place: string): boolean {
+  return !/^postgres(ql)?:/.test(place);
 }

@@ -127,8 +127,16 @@ export interface StreamRequest {
 /** A restore from a stream into the place that a person named. */
 export type StreamIntoRequest = StreamRequest & Pick<RestoreIntoRequest, "into" | "keep">;
 
+/** From when to when a stream can be restored. */
+export interface StreamWindow {
+  readonly from: Date;
+  readonly to: Date;
+}
+
 /** A stream that is restored by itself, without a recovery point. */
 export interface StreamEngine {
+  /** What the store holds. @throws NoRecoveryPointError when it holds nothing */
+  window(request: StreamRequest): Promise<StreamWindow>;
   /** As an engine's. @throws NoRecoveryPointError when the stream does not reach that moment */
   restoreTest(request: StreamRequest): Promise<RestoreProof>;
   /** As an engine's. @throws NoRecoveryPointError when the stream does not reach that moment */

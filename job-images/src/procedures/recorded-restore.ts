@@ -1,5 +1,6 @@
 import {
   combineVerdicts,
+  type DatabaseConfig,
   EvidenceKind,
   jobConfigDefaults,
   type Manifest,
@@ -10,8 +11,10 @@ import {
 import { type CommandContext } from "../command";
 import { databasesNamed } from "../config-file";
 import { recoveryEngineOf } from "../engines/database-kinds";
+import { UsageError } from "../errors";
 import { achievedRpoSeconds } from "../proof/canary";
 import { type TableComparison } from "../proof/proof-run";
+import { measureStream, streamEngineFor } from "../proof/stream-measurement";
 import { type Measurement } from "../report/evidence-record";
 import { recordIfAllowed } from "../report/record-if-allowed";
 import { type CatalogEntry } from "../store/catalog";
@@ -78,4 +81,33 @@ export async function restoreAndRecord(
   };
   const evidence = await recordIfAllowed(context, measurement);
   return { verdict, measurement, comparisons: proof.comparisons, seconds: proof.seconds, kept, where, evidence };
+}
+
+/**
+ * Restores a stream into a place of its own, proves it, and records what was measured.
+ *
+ * @throws UsageError when the database has no stream, or the stream knows no such target
+ */
+export async function restoreStreamAndRecord(
+  context: CommandContext,
+  database: DatabaseConfig,
+  { into, to, keep }: Pick<RestorePlace, "into" | "to" | "keep">,
+): Promise<RecordedRestore> {
+  if (to && to.kind !== "latest" && to.kind !== "time") {
+    throw new UsageError("--to: a stream knows no log positions and no names: give latest or a time.");
+  }
+  const config = context.config();
+  const startedAt = new Date();
+  const { proof, kept, where } = await streamEngineFor(database).restoreInto({
+    ...context,
+    config,
+    database,
+    at: to?.kind === "time" ? to.at : undefined,
+    into,
+    keep,
+  });
+  const measurement = measureStream({ config, database }, EvidenceKind.Restore, startedAt, proof);
+  const evidence = await recordIfAllowed(context, measurement);
+  const { comparisons, seconds } = proof;
+  return { verdict: measurement.verdict, measurement, comparisons, seconds, kept, where, evidence };
 }

@@ -5,19 +5,26 @@ import {
   jobConfigDefaults,
   logCoverage,
   type Manifest,
+  Mechanism,
   type OtherSource,
   parseRecoveryPointId,
+  type PlanInput,
   type PlannedPoint,
   planRecovery,
   type RecoveryPlan,
   type RecoveryTarget,
   replayStart,
+  streamPrefix,
+  streamSourceId,
 } from "../../../recovery";
 import { type CommandContext } from "../command";
+import { databaseKindOf } from "../engines/database-kinds";
+import { messageOf } from "../errors";
 import { openEvidenceKey } from "../report/open-evidence-key";
 import { readEvidence } from "../report/evidence-record";
 import { vouchingFor } from "../report/vouching";
 import { type CatalogEntry, readCatalog, RecoveryPointState } from "../store/catalog";
+import { type ObjectStore } from "../store/object-store";
 import { logOwnerOf, readStoredLog } from "../store/stored-log";
 
 /** A plan, and the catalog that it was made from. */
@@ -66,7 +73,7 @@ export async function planFor(
     environment: config.environment ?? jobConfigDefaults.environment,
     target,
     points,
-    others: othersOf(database),
+    ...(await streamOf(context, database, points[0]?.sourceBytes ?? 0)),
     runs: records.map(({ evidence }) => evidence),
     rules: defaultEvidenceRules,
     now: new Date(),
@@ -80,6 +87,31 @@ export async function planFor(
     const base = replayStart(manifest.wal!);
     return { base, coverage: logCoverage(await reading, base), segmentBytes: owner.segmentBytes };
   }
+}
+
+/** The stream in the store, asked only where the store holds something of one. */
+async function streamOf(
+  context: CommandContext,
+  database: DatabaseConfig,
+  sourceBytes: number,
+): Promise<Pick<PlanInput, "stream" | "others">> {
+  const others = othersOf(database);
+  const { stream } = databaseKindOf(database);
+  if (!stream || !(await holdsAny(context.store(), streamPrefix(database.name)))) return { others };
+  try {
+    const window = await stream.window({ ...context, config: context.config(), database });
+    return { others, stream: { ...window, sourceBytes } };
+  } catch (error) {
+    const unknown = { lossSeconds: null, recoverySeconds: null };
+    return {
+      others: [...others, { engine: Mechanism.SqliteStream, id: streamSourceId, ...unknown, why: messageOf(error) }],
+    };
+  }
+}
+
+async function holdsAny(store: ObjectStore, prefix: string): Promise<boolean> {
+  for await (const _ of store.list(prefix)) return true;
+  return false;
 }
 
 /** What the configuration names and no catalog lists: told, so that nobody forgets it at night. */

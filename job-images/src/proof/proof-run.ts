@@ -27,6 +27,8 @@ export interface RestoreProof {
   readonly newestHeartbeat?: Date;
   /** The moment that the copy is of, where a log was replayed. @default the recovery point's own */
   readonly recoveredTo?: Date;
+  /** Size of the copy, where no manifest says it. */
+  readonly sizeBytes?: number;
   /** The target was made; whoever asked decides what becomes of it. */
   readonly targetMade: boolean;
 }
@@ -44,6 +46,7 @@ export class ProofRun {
   level: ProofLevel | undefined;
   newestHeartbeat: Date | undefined;
   recoveredTo: Date | undefined;
+  sizeBytes: number | undefined;
   targetMade = false;
   private readonly stopwatch = new Stopwatch();
 
@@ -60,9 +63,9 @@ export class ProofRun {
     } catch (error) {
       if (!(error instanceof StopChecking)) throw error;
     }
-    const { checks, comparisons, level, newestHeartbeat, recoveredTo, targetMade } = this;
+    const { checks, comparisons, level, newestHeartbeat, recoveredTo, sizeBytes, targetMade } = this;
     const { phases, seconds } = this.stopwatch;
-    return { checks, phases, comparisons, level, seconds, newestHeartbeat, recoveredTo, targetMade };
+    return { checks, phases, comparisons, level, seconds, newestHeartbeat, recoveredTo, sizeBytes, targetMade };
   }
 
   /** A timed stretch without which nothing after it can be judged; `check` reports its failure. */

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { type DatabaseConfig, type JobConfig, litestreamConfig, parseStoreUrl } from "../../../../recovery";
 import { NoRecoveryPointError, OperationError } from "../../errors";
 import { runTool } from "../../process/child";
+import { type StreamWindow } from "../engine";
 
 /** A stream in the store. */
 export interface LitestreamReplica {
@@ -11,12 +12,6 @@ export interface LitestreamReplica {
   /** Folder for Litestream's configuration. */
   readonly scratch: string;
   readonly signal: AbortSignal;
-}
-
-/** From when to when a stream can be restored, as far as Litestream says: to the second. */
-export interface StreamWindow {
-  readonly from: Date;
-  readonly to: Date;
 }
 
 /** Litestream's own program: `DR_LITESTREAM`, else the one in the path. */
@@ -32,7 +27,7 @@ export async function litestreamVersion(): Promise<string> {
 }
 
 /**
- * What the stream holds. @throws NoRecoveryPointError when it holds nothing; that a process replicates says nothing about
+ * What the stream holds, to the second. @throws NoRecoveryPointError when it holds nothing; that a process replicates says nothing about
  * what can be restored
  */
 export async function readStreamWindow(replica: LitestreamReplica): Promise<StreamWindow> {

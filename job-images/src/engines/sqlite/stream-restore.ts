@@ -1,18 +1,29 @@
-import { type EvidenceCheck, jobConfigDefaults } from "../../../../recovery";
+import { stat } from "node:fs/promises";
 import { join } from "node:path";
+import { type EvidenceCheck, jobConfigDefaults } from "../../../../recovery";
 import { NoRecoveryPointError } from "../../errors";
 import { inScratchFolder } from "../../process/scratch-folder";
 import { failed, passed, undecided } from "../../proof/check";
 import { ProofRun, type RestoreProof } from "../../proof/proof-run";
-import { type RestoredCopy, type StreamEngine, type StreamIntoRequest, type StreamRequest } from "../engine";
+import {
+  type RestoredCopy,
+  type StreamEngine,
+  type StreamIntoRequest,
+  type StreamRequest,
+  type StreamWindow,
+} from "../engine";
 import { checkConsistency } from "./consistency";
 import { checkWholeFile, leaveWriteAheadLog } from "./file-proof";
 import { readCanary, type SqliteCanary } from "./facts";
 import { restoreIntoFile } from "./into-file";
-import { type LitestreamReplica, readStreamWindow, restoreStream, type StreamWindow } from "./litestream";
+import { type LitestreamReplica, readStreamWindow, restoreStream } from "./litestream";
 
 /** Litestream's replica of a file: what the RPO is met with between two copies. */
-export const sqliteStream: StreamEngine = { restoreTest, restoreInto };
+export const sqliteStream: StreamEngine = {
+  window: (request) => inScratchFolder((scratch) => readStreamWindow({ ...request, scratch })),
+  restoreTest,
+  restoreInto,
+};
 
 function restoreTest(request: StreamRequest): Promise<RestoreProof> {
   return inScratchFolder(async (scratch) => {
@@ -52,6 +63,8 @@ async function restoreAndProve(
     await run.phase("fetch", "stream", async () => {
       await restoreStream(replica, path, at);
       run.targetMade = true;
+      run.recoveredTo = at ?? window.to;
+      run.sizeBytes = (await stat(path)).size;
       run.checks.push(passed("stream", `holds ${window.from.toISOString()} to ${window.to.toISOString()}`));
     });
     progress.step("checking");
