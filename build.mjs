@@ -1,6 +1,6 @@
 // Compiles the library (components, recovery, policies) into dist/ and bundles the runner into one file.
 import { execFileSync } from "node:child_process";
-import { cpSync, existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, cpSync, existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { build } from "esbuild";
 
 rmSync("dist", { recursive: true, force: true });
@@ -22,6 +22,8 @@ if (existsSync("job-images/src/cli.ts")) {
     target: "node20",
     outfile: "job-images/dist/dr.cjs",
     external: ["pg-native"],
+    banner: { js: "#!/usr/bin/env node" },
     logLevel: "warning",
   });
+  chmodSync("job-images/dist/dr.cjs", 0o755);
 }

@@ -2,7 +2,7 @@ import { type DeclaredDatabase } from "./declared-database";
 import { type DatabaseConfig, type JobConfig, jobConfigDefaults } from "./job-config";
 import { Engine } from "./manifest";
 import { type Placed } from "./placement";
-import { type DumpProtection, Mechanism, type Protection } from "./protection";
+import { type DumpProtection, type LogProtection, Mechanism, type Protection } from "./protection";
 import { BackupMethod } from "./store-layout";
 import { parseStoreUrl } from "./store-url";
 
@@ -27,7 +27,12 @@ export function declaredFromJobConfig(config: JobConfig, facts: DeclaredFacts = 
       engine: database.engine,
       environment: config.environment ?? jobConfigDefaults.environment,
       ...known,
-      protections: [dumpOf(database, store, retentionDays), ...standbyOf(database), ...protections],
+      protections: [
+        dumpOf(database, store, retentionDays),
+        ...logOf(database, store, retentionDays),
+        ...standbyOf(database),
+        ...protections,
+      ],
     };
   });
 }
@@ -42,6 +47,21 @@ function dumpOf({ engine, backup }: DatabaseConfig, store: Placed, retentionDays
     ...(retentionDays === undefined ? {} : { retentionDays }),
     ...store,
   };
+}
+
+function logOf({ wal, backup }: DatabaseConfig, store: Placed, retentionDays: number | undefined): LogProtection[] {
+  if (!wal) return [];
+  return [
+    {
+      mechanism: Mechanism.PointInTimeLog,
+      name: "log",
+      flushSeconds: wal.flushSeconds ?? jobConfigDefaults.walFlushSeconds,
+      baseBackupSchedule: wal.baseBackupSchedule ?? jobConfigDefaults.baseBackupSchedule,
+      ...(backup?.timeZone === undefined ? {} : { timeZone: backup.timeZone }),
+      ...(retentionDays === undefined ? {} : { walRetentionDays: retentionDays }),
+      ...store,
+    },
+  ];
 }
 
 /** The configuration names the standby to read from; how far it is behind, and where it is, nobody has said. */

@@ -28,7 +28,7 @@ export interface IdentityRights {
   readonly objects: readonly ObjectRight[];
   /** `s3:ListBucket` and `s3:ListBucketVersions`, limited by the prefix that is asked for. */
   readonly listing: readonly ObjectRight[];
-  /** Reads of the bucket's own settings. */
+  /** Reads of the bucket's own settings and of its unfinished uploads. */
   readonly bucket: readonly string[];
   /** On the KMS key that encrypts objects, through S3 and for this bucket only. */
   readonly dataKey: readonly string[];
@@ -52,7 +52,7 @@ const recoveryData = [Parts, Catalog, Wal, WalPartial];
 const records = [Catalog, Evidence];
 
 const read = ["s3:GetObject", "s3:GetObjectVersion"];
-const list = ["s3:ListBucket", "s3:ListBucketVersions"];
+const listVersions = ["s3:ListBucketVersions"];
 const verify = { asymmetric: ["kms:GetPublicKey"], mac: ["kms:VerifyMac"] };
 
 /** What the cannot-delete proof submits again as it is. */
@@ -64,12 +64,24 @@ const bucketSettings = [
   "s3:GetLifecycleConfiguration",
 ];
 
+/** Files of the log are named by their hash, so that nothing can mask one and a listing tells all. */
+const logListing: ObjectRight = {
+  actions: ["s3:ListBucket"],
+  prefixes: [Wal, WalPartial],
+  why: "see how far the stored log reaches",
+};
+
 const recoveryReads: Pick<IdentityRights, "objects" | "listing"> = {
   objects: [
     { actions: read, prefixes: [...recoveryData, Evidence], why: "fetch recovery points and who vouched for them" },
   ],
   listing: [
-    { actions: list, prefixes: [...recoveryData, Evidence], why: "find recovery points, and versions that mask them" },
+    {
+      actions: listVersions,
+      prefixes: [...recoveryData, Evidence],
+      why: "find recovery points, and versions that mask them",
+    },
+    logListing,
   ],
 };
 
@@ -92,8 +104,15 @@ export const identityRights: Readonly<Record<Identity, IdentityRights>> = {
         why: "compare with the previous backup's manifest, and see that what was just written is there",
       },
     ],
-    listing: [{ actions: ["s3:ListBucket"], prefixes: [Catalog, Decoy], why: "find the previous backup's manifest" }],
-    bucket: [],
+    listing: [
+      {
+        actions: ["s3:ListBucket"],
+        prefixes: [Catalog, Wal, WalPartial],
+        why: "find the previous backup's manifest, and see whether the log in the store has a hole",
+      },
+    ],
+    // An upload whose beginning was answered to nobody must be found to be aborted; S3 knows no prefix here.
+    bucket: ["s3:ListBucketMultipartUploads"],
     dataKey: ["kms:GenerateDataKey", "kms:Decrypt"],
     dataKeySettings: [],
     signingKey: { asymmetric: [], mac: [] },
@@ -110,15 +129,25 @@ export const identityRights: Readonly<Record<Identity, IdentityRights>> = {
       ...recoveryReads.objects,
       { actions: ["s3:PutObject"], prefixes: [Evidence], why: "record what was proven" },
     ],
-    listing: recoveryReads.listing,
+    listing: [
+      ...recoveryReads.listing,
+      { actions: ["s3:ListBucket"], prefixes: [Evidence], why: "see that no record of the same name is there" },
+    ],
     bucket: bucketSettings,
     dataKey: ["kms:GenerateDataKey", "kms:Decrypt"],
     dataKeySettings: ["kms:GetKeyPolicy"],
     signingKey: { asymmetric: ["kms:Sign", "kms:GetPublicKey"], mac: ["kms:GenerateMac", "kms:VerifyMac"] },
   },
   auditor: {
-    objects: [{ actions: read, prefixes: records, why: "judge manifests and evidence" }],
-    listing: [{ actions: list, prefixes: [...recoveryData, Evidence], why: "see that each part is there" }],
+    objects: [{ actions: ["s3:GetObjectVersion"], prefixes: records, why: "judge manifests and evidence" }],
+    listing: [
+      {
+        actions: listVersions,
+        prefixes: [...recoveryData, Evidence],
+        why: "see that each part is there, and versions that mask one",
+      },
+      logListing,
+    ],
     bucket: [],
     dataKey: ["kms:Decrypt"],
     dataKeySettings: [],
@@ -377,21 +406,24 @@ function refusals(identity: Identity, arn: string, settings: BucketPolicySetting
   const others = ceph ? { Action: cephActions.filter((action) => !given.includes(action)) } : { NotAction: given };
   const statements = [refuse("OtherActions", { ...others, Resource: everything })];
   for (const [index, action] of unique(objects.flatMap((right) => right.actions)).entries()) {
-    const prefixes = objects.filter((right) => right.actions.includes(action)).flatMap((right) => right.prefixes);
-    statements.push(
-      refuse(`OtherObjects${index}`, { Action: action, NotResource: objectArns(settings, unique(prefixes)) }),
-    );
+    const NotResource = objectArns(settings, prefixesOf(objects, action));
+    statements.push(refuse(`OtherObjects${index}`, { Action: action, NotResource }));
   }
-  for (const [index, right] of ceph ? [] : listing.entries()) {
+  for (const [index, action] of ceph ? [] : unique(listing.flatMap((right) => right.actions)).entries()) {
     statements.push(
       refuse(
         `OtherLists${index}`,
-        { Action: right.actions, Resource: settings.bucketArn },
-        { StringNotLike: { "s3:prefix": keyPatterns(settings, right.prefixes) } },
+        { Action: action, Resource: settings.bucketArn },
+        { StringNotLike: { "s3:prefix": keyPatterns(settings, prefixesOf(listing, action)) } },
       ),
     );
   }
   return statements;
+}
+
+/** Where an action is given, by whichever of the rights. */
+function prefixesOf(rights: readonly ObjectRight[], action: string): StorePrefix[] {
+  return unique(rights.filter(({ actions }) => actions.includes(action)).flatMap(({ prefixes }) => prefixes));
 }
 
 /** What nobody may do, whoever asks. */

@@ -64,6 +64,23 @@ export interface CanarySettings {
   readonly canarySeconds?: number;
 }
 
+/**
+ * The write-ahead log of a self-managed PostgreSQL server, which `dr stream` brings into the store so that any moment can
+ * be recovered (PostgreSQL documentation, "Continuous Archiving and Point-in-Time Recovery").
+ */
+export interface WalSettings {
+  /** Absolute path of the folder for log that is not in the store yet; on a volume that outlives the pod. */
+  readonly spool: string;
+  /** The replication slot. @default `dr_` and the database's name, with underscores */
+  readonly slot?: string;
+  /** Longest time that a committed change stays out of the store. @default 60 */
+  readonly flushSeconds?: number;
+  /** With so much in the spool no more is received; the slot then keeps the log on the primary. @default 10 GiB */
+  readonly maxSpoolBytes?: number;
+  /** Cron schedule of the base backups that `dr stream` takes, in the backup's time zone. @default "0 1 * * *" */
+  readonly baseBackupSchedule?: string;
+}
+
 /** One database to protect. */
 export interface DatabaseConfig {
   /** Its name in the store, in evidence and in alarms: lower-case letters, digits and dashes. */
@@ -86,6 +103,13 @@ export interface DatabaseConfig {
   readonly proof?: ProofSettings;
   readonly checks?: CheckSettings;
   readonly canary?: CanarySettings;
+  /** Only for engine `postgres`: RDS keeps its own log. @default no log: what came after the last backup is lost */
+  readonly wal?: WalSettings;
+}
+
+/** The replication slot of a database's log. */
+export function walSlotName(database: Pick<DatabaseConfig, "name" | "wal">): string {
+  return database.wal?.slot ?? `dr_${database.name.replace(/-/g, "_")}`;
 }
 
 /**
@@ -138,6 +162,9 @@ export const jobConfigDefaults = {
   contentUpToBytes: 20 * 1024 ** 3,
   sampleRows: 1000,
   canarySeconds: 30,
+  walFlushSeconds: 60,
+  maxSpoolBytes: 10 * 1024 ** 3,
+  baseBackupSchedule: "0 1 * * *",
 } as const;
 
 const seconds = z.number().int().min(1);
@@ -189,6 +216,22 @@ const databaseSchema = z
       })
       .optional(),
     canary: z.strictObject({ canarySeconds: seconds.optional() }).optional(),
+    wal: z
+      .strictObject({
+        spool: z.string().startsWith("/", "must be an absolute path"),
+        slot: z
+          .string()
+          .regex(/^[a-z0-9_]{1,63}$/, "must be lower-case letters, digits and underscores, at most 63")
+          .optional(),
+        flushSeconds: seconds.optional(),
+        maxSpoolBytes: z
+          .number()
+          .int()
+          .min(64 * 1024 ** 2)
+          .optional(),
+        baseBackupSchedule: z.string().optional(),
+      })
+      .optional(),
   })
   .check((context) => {
     const database = context.value;
@@ -214,6 +257,18 @@ const databaseSchema = z
     const { schedule, timeZone } = database.backup ?? {};
     if (schedule !== undefined) {
       for (const problem of scheduleProblems(schedule, timeZone)) refuse(["backup", "schedule"], problem);
+    }
+    const { wal } = database;
+    if (wal !== undefined && database.engine !== Engine.Postgres) {
+      refuse(
+        ["wal"],
+        `does not belong to engine ${database.engine}: only a self-managed PostgreSQL server has a log to stream`,
+      );
+    }
+    if (wal?.baseBackupSchedule !== undefined) {
+      for (const problem of scheduleProblems(wal.baseBackupSchedule, timeZone)) {
+        refuse(["wal", "baseBackupSchedule"], problem);
+      }
     }
     if (database.passwordFile !== undefined && database.passwordEnv !== undefined) {
       refuse(["passwordFile"], "and passwordEnv are both given: name one of them");

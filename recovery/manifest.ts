@@ -3,6 +3,7 @@ import { parseDocument } from "./parse-document";
 import { canonicalJson } from "./canonical-json";
 import { BackupMethod, databaseNamePattern, parseRecoveryPointId, partKey, partNamePattern } from "./store-layout";
 import { Verdict } from "./verdict";
+import { parseLsn } from "./wal-position";
 
 /** The engines that a job can back up. */
 export const Engine = { Postgres: "postgres", Rds: "rds", Sqlite: "sqlite" } as const;
@@ -31,6 +32,16 @@ export interface ManifestTable {
   readonly rows: number;
   /** Size on the source's disk, indexes and TOAST included. */
   readonly bytes: number;
+}
+
+/** A physical copy's place in the log: PostgreSQL replays from `start`, and the copy is whole once it reached `end`. */
+export interface ManifestWal {
+  readonly timeline: number;
+  /** PostgreSQL's notation, `16/B374D848`. */
+  readonly start: string;
+  readonly end: string;
+  /** `wal_segment_size` of the server. */
+  readonly segmentBytes: number;
 }
 
 /** Where the data came from. */
@@ -78,8 +89,11 @@ export interface Manifest {
   readonly objectives: { readonly rpoMinutes: number; readonly rtoMinutes: number };
   /** When the retention in force lets the parts go; absent where none was configured. ISO 8601, UTC. */
   readonly expiresAt?: string;
+  /** Rows by table; empty for a physical copy, which is never read table by table. */
   readonly tables: readonly ManifestTable[];
   readonly parts: readonly ManifestPart[];
+  /** Set for a physical copy. */
+  readonly wal?: ManifestWal;
   /** `inconclusive` when the backup is complete but suspicious; `reasons` say why. */
   readonly verdict: Verdict;
   readonly reasons: readonly string[];
@@ -89,6 +103,7 @@ export interface Manifest {
 
 const isoUtc = z.iso.datetime();
 const bytes = z.number().int().min(0);
+const lsn = z.string().refine((text) => parseLsn(text) !== undefined, "must be a log position like 16/B374D848");
 const sha256 = z.string().regex(/^[0-9a-f]{64}$/, "must be 64 lower-case hexadecimal digits");
 
 const schema: z.ZodType<Manifest> = z
@@ -130,6 +145,17 @@ const schema: z.ZodType<Manifest> = z
         }),
       )
       .min(1, "a recovery point without parts holds nothing"),
+    wal: z
+      .object({
+        timeline: z.number().int().min(1),
+        start: lsn,
+        end: lsn,
+        segmentBytes: z
+          .number()
+          .int()
+          .min(1024 ** 2),
+      })
+      .optional(),
     verdict: z.enum(Verdict),
     reasons: z.array(z.string()),
     digest: sha256,
@@ -151,6 +177,10 @@ const schema: z.ZodType<Manifest> = z
       if (names.has(part.name)) refuse(["parts", index, "name"], `${part.name} is named twice`);
       names.add(part.name);
     });
+    const isPhysical = manifest.method === BackupMethod.Base;
+    if (isPhysical && !manifest.wal)
+      refuse(["wal"], "is missing: a base backup is of no use without its place in the log");
+    if (isPhysical && !manifest.source.systemIdentifier) refuse(["source", "systemIdentifier"], "is missing");
     if (manifest.finishedAt < manifest.startedAt) refuse(["finishedAt"], "is before startedAt");
   });
 

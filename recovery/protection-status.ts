@@ -1,5 +1,6 @@
 import { type EvidenceCheck } from "./evidence";
 import { Verdict } from "./verdict";
+import { type LogGap } from "./wal-coverage";
 
 /** The last time that something was tried, and how it went. */
 export interface LastRun {
@@ -8,12 +9,23 @@ export interface LastRun {
   readonly measuredRtoSeconds: number | null;
 }
 
+/** How far the stored log carries the newest base backup. */
+export interface LogStatus {
+  /** Since the newest moment that it covers; `null` when it covers none, or there is no base backup. */
+  readonly ageSeconds: number | null;
+  /** What a disaster now may lose. */
+  readonly maxAgeSeconds: number;
+  readonly gap?: LogGap;
+}
+
 /** What is known of one database's protection at this moment. */
 export interface ProtectionStatus {
   /** `null` when there is no complete recovery point. */
   readonly recoveryPointAgeSeconds: number | null;
   readonly maxRecoveryPointAgeSeconds: number;
   readonly rtoSeconds: number;
+  /** The log behind the newest base backup; absent where none is configured. */
+  readonly log?: LogStatus;
   readonly restoreTest: LastRun | undefined;
   readonly drill: LastRun | undefined;
   /** Evidence that could not be read or was changed. */
@@ -46,12 +58,24 @@ export function judgeProtectionStatus(status: ProtectionStatus): EvidenceCheck[]
         };
   return [
     recoveryPoint,
+    ...(status.log ? [judgeLog(status.log, ageText)] : []),
     judgeLastRun("restore test", status.restoreTest, maxRestoreTestAgeSeconds, status),
     judgeLastRun("drill", status.drill, maxDrillAgeSeconds, status),
     ...(status.evidenceProblems.length === 0
       ? []
       : [{ name: "evidence", verdict: Verdict.Fail, detail: status.evidenceProblems.join("; ") }]),
   ];
+}
+
+function judgeLog({ ageSeconds, maxAgeSeconds, gap }: LogStatus, ageText: (seconds: number) => string): EvidenceCheck {
+  const fail = (detail: string): EvidenceCheck => ({ name: "log", verdict: Verdict.Fail, detail });
+  if (gap)
+    return fail(`a hole at ${gap.segment}: ${gap.why}; nothing after it can be recovered until the next base backup`);
+  if (ageSeconds === null) return fail("no base backup with a log behind it: is `dr stream` running?");
+  const detail = `the store has it up to ${ageText(ageSeconds)} ago, ${ageText(maxAgeSeconds)} allowed`;
+  return ageSeconds <= maxAgeSeconds
+    ? { name: "log", verdict: Verdict.Pass, detail }
+    : fail(`${detail}: is \`dr stream\` running?`);
 }
 
 function judgeLastRun(

@@ -1,7 +1,7 @@
 import { type Manifest } from "./manifest";
 
 /** What shrinkage is judged by. */
-export type BackupContents = Pick<Manifest, "tables" | "parts">;
+export type BackupContents = Pick<Manifest, "tables" | "parts" | "wal">;
 
 // A table this small may come and go in normal use.
 const smallTableRows = 1000;
@@ -20,12 +20,13 @@ export function shrinkageReasons(
 ): string[] {
   const reasons: string[] = [];
   const rows = totalRows(current);
+  // A physical copy is never read table by table: its size alone is judged.
+  if (current.wal) return previous ? sizeReasons(current, previous, maxShrinkShare) : [];
   if (current.tables.length === 0) reasons.push("the database holds no table");
   else if (rows === 0) reasons.push(`all ${current.tables.length} tables are empty`);
   if (!previous) return reasons;
 
   const tooFew = (before: number, now: number): boolean => now < before * (1 - maxShrinkShare);
-  const share = (before: number, now: number): string => `${Math.round((1 - now / before) * 100)} % fewer`;
   const rowsBefore = totalRows(previous);
   if (tooFew(rowsBefore, rows)) {
     reasons.push(`${rows} rows, ${share(rowsBefore, rows)} than the ${rowsBefore} of ${previous.id}`);
@@ -40,12 +41,21 @@ export function shrinkageReasons(
       reasons.push(`${name} holds ${left} rows, ${share(table.rows, left)} than the ${table.rows} of ${previous.id}`);
     }
   }
-  const bytes = totalBytes(current);
-  const bytesBefore = totalBytes(previous);
-  if (tooFew(bytesBefore, bytes)) {
-    reasons.push(`${bytes} bytes, ${share(bytesBefore, bytes)} than the ${bytesBefore} of ${previous.id}`);
-  }
-  return reasons;
+  return [...reasons, ...sizeReasons(current, previous, maxShrinkShare)];
+}
+
+function sizeReasons(
+  current: BackupContents,
+  previous: BackupContents & Pick<Manifest, "id">,
+  maxShrinkShare: number,
+): string[] {
+  const [bytes, before] = [totalBytes(current), totalBytes(previous)];
+  if (bytes >= before * (1 - maxShrinkShare)) return [];
+  return [`${bytes} bytes, ${share(before, bytes)} than the ${before} of ${previous.id}`];
+}
+
+function share(before: number, now: number): string {
+  return `${Math.round((1 - now / before) * 100)} % fewer`;
 }
 
 function totalRows({ tables }: BackupContents): number {

@@ -10,6 +10,8 @@ export const statusMetricNamespace = "DisasterRecovery";
 export const StatusMetric = {
   /** Age of the newest complete recovery point. Not published while there is none. */
   RecoveryPointAgeSeconds: "RecoveryPointAgeSeconds",
+  /** Since the newest moment that the stored log covers. Not published while it covers none, or has a hole. */
+  LogAgeSeconds: "LogAgeSeconds",
   /** Age of the newest restore test. Not published while there is none. */
   RestoreTestAgeSeconds: "RestoreTestAgeSeconds",
   /** 0 when the newest restore test passed, else 1: it failed, was inconclusive, or there is none. */
@@ -23,6 +25,8 @@ export type StatusMetric = (typeof StatusMetric)[keyof typeof StatusMetric];
 export interface PublishedStatus {
   /** `null` when there is no complete recovery point. */
   readonly recoveryPointAgeSeconds: number | null;
+  /** `null` when the log covers nothing or has a hole; absent where no log is configured. */
+  readonly logAgeSeconds?: number | null;
   /** The newest restore test; absent when there was never one. */
   readonly restoreTest: { readonly ageSeconds: number; readonly verdict: Verdict } | undefined;
   /** The verdict of the newest readable manifest; absent when there is none. */
@@ -33,12 +37,13 @@ export interface PublishedStatus {
 export function statusMetricValues(
   status: PublishedStatus,
 ): { readonly metric: StatusMetric; readonly value: number }[] {
-  const { recoveryPointAgeSeconds, restoreTest, newestBackup } = status;
+  const { recoveryPointAgeSeconds, logAgeSeconds, restoreTest, newestBackup } = status;
   const notPassed = (verdict: Verdict | undefined): number => (verdict === Verdict.Pass ? 0 : 1);
   return [
     ...(recoveryPointAgeSeconds === null
       ? []
       : [{ metric: StatusMetric.RecoveryPointAgeSeconds, value: recoveryPointAgeSeconds }]),
+    ...(typeof logAgeSeconds === "number" ? [{ metric: StatusMetric.LogAgeSeconds, value: logAgeSeconds }] : []),
     ...(restoreTest ? [{ metric: StatusMetric.RestoreTestAgeSeconds, value: restoreTest.ageSeconds }] : []),
     { metric: StatusMetric.RestoreTestNotPassed, value: notPassed(restoreTest?.verdict) },
     { metric: StatusMetric.BackupNotPassed, value: notPassed(newestBackup) },

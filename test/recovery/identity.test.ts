@@ -219,7 +219,7 @@ describe("identities of the store", () => {
     const ask = (policy: PolicyDocument) =>
       isAllowed({
         identity: Identity.Auditor,
-        action: "s3:GetObject",
+        action: "s3:GetObjectVersion",
         resource: `${bucketArn}/catalog/a/b.json`,
         policy: nothing,
         resourcePolicy: policy,

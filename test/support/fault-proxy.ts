@@ -28,11 +28,18 @@ export const Fault = {
 } as const;
 export type Fault = (typeof Fault)[keyof typeof Fault];
 
+/** A request as far as a plan is concerned. */
+export interface S3Request {
+  readonly operation: string;
+  /** Of the object, the bucket left out; of a listing the prefix that was asked for. */
+  readonly key: string;
+}
+
 /** What to do to which requests. */
 export interface FaultPlan {
   readonly fault: Fault;
-  /** The S3 operation that it happens to. @default any */
-  readonly operation?: string;
+  /** Whether it may happen to this one. */
+  readonly fits: (request: S3Request) => boolean;
   /** How many fitting requests pass before the first that does not. */
   readonly after: number;
   /** To how many requests it happens. */
@@ -42,13 +49,24 @@ export interface FaultPlan {
   readonly random: SeededRandom;
 }
 
+/** Whether a fault can do anything to an operation. */
+export function canStrike(fault: Fault, operation: string): boolean {
+  // A bucket that took an upload does not move before its end.
+  if (fault === Fault.WrongRegion) return operation !== "AbortMultipartUpload";
+  if (fault === Fault.ResetDuring) return ["PutObject", "UploadPart", "CompleteMultipartUpload"].includes(operation);
+  if (fault !== Fault.ReorderedVisibility) return true;
+  return ["ListObjectVersions", "GetObject", "HeadObject"].includes(operation);
+}
+
+/** A slow line: slices of so many bytes, so many milliseconds apart; about 1 MB a second. */
+const slice = { bytes: 16_384, everyMs: 16 };
 const skewMs = 10 * 60_000;
 const toleratedMs = 5 * 60_000;
 
 /** A proxy before an S3 server that does to its requests what a plan says, and counts what it did. */
 export class FaultProxy {
-  /** How often each operation was hit. */
-  readonly fired: string[] = [];
+  /** What it happened to. */
+  readonly fired: S3Request[] = [];
   private seen = 0;
   private readonly agent = new Agent({ keepAlive: true });
 
@@ -78,9 +96,10 @@ export class FaultProxy {
   }
 
   private async serve(incoming: IncomingMessage, outgoing: ServerResponse): Promise<void> {
-    const operation = operationOf(incoming);
-    if (!this.strikes(incoming, operation)) return this.forward(incoming, outgoing);
-    this.fired.push(operation);
+    const s3Request = requestOf(incoming);
+    const { operation } = s3Request;
+    if (!this.strikes(incoming, s3Request)) return this.forward(incoming, outgoing);
+    this.fired.push(s3Request);
     switch (this.plan.fault) {
       case Fault.ResetBefore:
         return void incoming.socket.destroy();
@@ -119,13 +138,11 @@ export class FaultProxy {
     }
   }
 
-  private strikes(incoming: IncomingMessage, operation: string): boolean {
-    const { fault, operation: wanted, after, times, expiringKey } = this.plan;
+  private strikes(incoming: IncomingMessage, s3Request: S3Request): boolean {
+    const { fault, fits, after, times, expiringKey } = this.plan;
+    if (!fits(s3Request)) return false;
     if (fault === Fault.ExpiredCredentials && !incoming.headers.authorization?.includes(expiringKey!)) return false;
     if (fault === Fault.ClockSkew && !isSkewed(incoming)) return false;
-    if (fault === Fault.ReorderedVisibility && !readsParts(incoming, operation)) return false;
-    if (fault === Fault.TruncatedAnswer && !hasAnswer(operation)) return false;
-    if (wanted !== undefined && operation !== wanted) return false;
     const index = this.seen++;
     return index >= after && index < after + times;
   }
@@ -142,15 +159,20 @@ export class FaultProxy {
       body = Buffer.from(hideSome(body.toString("utf8"), this.plan.random));
       headers["content-length"] = String(body.length);
     }
+    if (how.truncated && body.length < 2) {
+      // There is nothing of it but its head.
+      incoming.socket.end(`HTTP/1.1 ${answer.status} `);
+      return;
+    }
     outgoing.writeHead(answer.status, headers);
-    if (how.truncated && body.length > 1) {
+    if (how.truncated) {
       outgoing.write(body.subarray(0, 1 + this.plan.random.below(body.length - 1)), () => incoming.socket.destroy());
       return;
     }
     if (how.throttled) {
-      for (let at = 0; at < body.length; at += 16_384) {
-        outgoing.write(body.subarray(at, at + 16_384));
-        await delay(2);
+      for (const part of slicesOf(body)) {
+        outgoing.write(part);
+        await delay(slice.everyMs);
       }
     } else outgoing.write(body);
     outgoing.end();
@@ -174,8 +196,10 @@ export class FaultProxy {
     const upstream = this.open(incoming);
     if (throttled) {
       for await (const chunk of incoming as Readable) {
-        upstream.write(chunk);
-        await delay(2);
+        for (const part of slicesOf(chunk as Buffer)) {
+          upstream.write(part);
+          await delay(slice.everyMs);
+        }
       }
       upstream.end();
     } else upstream.end(await buffer(incoming));
@@ -183,7 +207,9 @@ export class FaultProxy {
     const body = await buffer(response);
     const headers: Record<string, string | string[] | undefined> = { ...response.headers };
     delete headers["transfer-encoding"];
-    if (this.plan.fault === Fault.ClockSkew) headers.date = new Date(Date.now() + skewMs).toUTCString();
+    // The clocks part when the fault first strikes.
+    if (this.plan.fault === Fault.ClockSkew && this.fired.length > 0)
+      headers.date = new Date(Date.now() + skewMs).toUTCString();
     // The answer to a HEAD says how long the body would be.
     if (incoming.method !== "HEAD") headers["content-length"] = String(body.length);
     return { status: response.statusCode!, headers, body };
@@ -205,18 +231,29 @@ export class FaultProxy {
   }
 }
 
-/** The S3 operation that a request is. */
-function operationOf({ method, url }: IncomingMessage): string {
+/** What a request to S3 asks for. */
+export function requestOf({ method, url }: IncomingMessage): S3Request {
   const { pathname, searchParams } = new URL(url!, "http://host");
-  const isObject = pathname.split("/").filter((segment) => segment !== "").length > 1;
-  if (!isObject) {
-    if (searchParams.has("versions")) return "ListObjectVersions";
-    return searchParams.has("uploads") ? "ListMultipartUploads" : "ListObjectsV2";
-  }
-  if (method === "POST") return searchParams.has("uploads") ? "CreateMultipartUpload" : "CompleteMultipartUpload";
-  if (method === "PUT") return searchParams.has("partNumber") ? "UploadPart" : "PutObject";
+  const [, , ...segments] = pathname.split("/").map(decodeURIComponent);
+  const key = segments.join("/");
+  if (key === "") return { operation: bucketOperation(searchParams), key: searchParams.get("prefix") ?? "" };
+  return { operation: objectOperation(method!, searchParams), key };
+}
+
+function bucketOperation(parameters: URLSearchParams): string {
+  if (parameters.has("versions")) return "ListObjectVersions";
+  return parameters.has("uploads") ? "ListMultipartUploads" : "ListObjectsV2";
+}
+
+function objectOperation(method: string, parameters: URLSearchParams): string {
+  if (method === "POST") return parameters.has("uploads") ? "CreateMultipartUpload" : "CompleteMultipartUpload";
+  if (method === "PUT") return parameters.has("partNumber") ? "UploadPart" : "PutObject";
   if (method === "DELETE") return "AbortMultipartUpload";
   return method === "HEAD" ? "HeadObject" : "GetObject";
+}
+
+function* slicesOf(data: Buffer): Generator<Buffer> {
+  for (let at = 0; at < data.length; at += slice.bytes) yield data.subarray(at, at + slice.bytes);
 }
 
 /** Whether the request was signed by a clock that differs too much from the proxy's. */
@@ -227,12 +264,6 @@ function isSkewed({ headers }: IncomingMessage): boolean {
   );
   return Math.abs(new Date(signed).getTime() - (Date.now() + skewMs)) > toleratedMs;
 }
-
-const readsParts = ({ url }: IncomingMessage, operation: string): boolean =>
-  (operation === "ListObjectVersions" || operation === "HeadObject" || operation === "GetObject") &&
-  decodeURIComponent(url!).includes("parts/");
-
-const hasAnswer = (operation: string): boolean => !["HeadObject", "AbortMultipartUpload"].includes(operation);
 
 /** Takes some of the objects out of a listing. */
 function hideSome(xml: string, random: SeededRandom): string {

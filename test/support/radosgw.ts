@@ -26,6 +26,8 @@ export interface RadosGateway {
   createUser(name: string): Promise<RadosUser>;
   /** A second key of a user. */
   createKey(user: RadosUser): Promise<RadosUser["credentials"]>;
+  /** Does now what lifecycles are due for; by itself it gets round to it, on a busy machine late. */
+  runLifecycles(): Promise<void>;
 }
 
 const programs: readonly string[] = [
@@ -37,6 +39,9 @@ const programs: readonly string[] = [
   "ceph-authtool",
   "monmaptool",
 ];
+
+/** The key that it encrypts with for whoever names it; moto makes one of the same name when it is seeded for it. */
+export const dataKeyArn = "arn:aws:kms:us-east-1:123456789012:key/cd613e30-d8f1-4adf-91b7-584a2265b1f5";
 
 /** How many seconds a lifecycle's "day" takes here. */
 export const lifecycleDaySeconds = 2;
@@ -142,7 +147,8 @@ async function startIn(folder: string, daemons: ChildProcess[]): Promise<RadosGa
   };
   const createUser = (name: string) => create("user", name, "--display-name", name);
   const createKey = async ({ name }: RadosUser) => (await create("key", name, "--key-type", "s3")).credentials;
-  return { endpoint, admin: await createUser("bucket-owner"), createUser, createKey };
+  const runLifecycles = async (): Promise<void> => void (await run("radosgw-admin", "lc", "process"));
+  return { endpoint, admin: await createUser("bucket-owner"), createUser, createKey, runLifecycles };
 }
 
 /** A monitor, one OSD in memory and a gateway, all on the loopback interface. */
@@ -190,7 +196,7 @@ rgw frontends = beast endpoint=127.0.0.1:${port}
 rgw enable usage log = false
 rgw lc debug interval = ${lifecycleDaySeconds}
 rgw crypt s3 kms backend = testing
-rgw crypt s3 kms encryption keys = testkey-1=YmluCmJvb3N0CmJvb3N0LWJ1aWxkCmNlcGguY29uZgo=
+rgw crypt s3 kms encryption keys = ${dataKeyArn}=YmluCmJvb3N0CmJvb3N0LWJ1aWxkCmNlcGguY29uZgo=
 rgw crypt require ssl = false
 rgw multipart min part size = 65536
 `;

@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from "node:child_process";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { constants, tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { buildSync } from "esbuild";
@@ -19,7 +19,9 @@ export function runnerBundle(): string {
       target: "node20",
       outfile: bundle,
       external: ["pg-native"],
+      banner: { js: "#!/usr/bin/env node" },
     });
+    chmodSync(bundle, 0o755);
   }
   return bundle;
 }

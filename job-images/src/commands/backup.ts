@@ -1,7 +1,7 @@
 import { combineVerdicts, exitCodeOf, manifestKey, Verdict } from "../../../recovery";
 import { type Command } from "../command";
 import { databasesNamed } from "../config-file";
-import { backupEngineFor } from "../engines/backup-engines";
+import { recoveryEngineFor } from "../engines/database-kinds";
 import { takeBackup } from "../engines/take-backup";
 import { messageOf, UsageError } from "../errors";
 import { bytesText, secondsText, table, verdictText } from "../report/terminal";
@@ -31,7 +31,7 @@ export const backup: Command = {
   async run({ words, options }, context) {
     const config = context.config();
     const databases = databasesNamed(config, words[0]);
-    const engines = databases.map((database) => backupEngineFor(database, options.method as string | undefined));
+    const engines = databases.map((database) => recoveryEngineFor(database, options.method as string | undefined));
     const backups: BackupReport[] = [];
     for (const [index, database] of databases.entries()) {
       const startedAt = performance.now();

@@ -1,11 +1,7 @@
-import { ExitCode, jobConfigDefaults } from "../../../recovery";
-import { type Client } from "pg";
+import { ExitCode } from "../../../recovery";
 import { type Command } from "../command";
 import { oneDatabase } from "../config-file";
-import { accessOf } from "../engines/postgres/libpq";
-import { beat } from "../engines/postgres/prepare";
-import { connect } from "../engines/postgres/session";
-import { messageOf } from "../errors";
+import { keepBeating } from "../engines/keep-beating";
 
 /** `dr heartbeat DATABASE` */
 export const heartbeat: Command = {
@@ -19,26 +15,11 @@ export const heartbeat: Command = {
   maxWords: 1,
   isProof: false,
   async run({ words }, context) {
-    const database = oneDatabase(context.config(), words[0]);
-    const canarySeconds = database.canary?.canarySeconds ?? jobConfigDefaults.canarySeconds;
-    const access = accessOf(database);
-    let client: Client | undefined;
-    let beats = 0;
-    let lastAt: string | null = null;
-    while (!context.signal.aborted) {
-      try {
-        client ??= await connect(access, { applicationName: "dr heartbeat" });
-        lastAt = (await beat(client)).toISOString();
-        beats++;
-      } catch (error) {
-        // A database that is away is what this is for: say so, and go on once it is back.
-        context.progress.note(`${new Date().toISOString()} no heartbeat: ${messageOf(error)}`);
-        await client?.end().catch(() => undefined);
-        client = undefined;
-      }
-      await pause(canarySeconds * 1000, context.signal);
-    }
-    await client?.end().catch(() => undefined);
+    const { beats, lastAt } = await keepBeating(
+      oneDatabase(context.config(), words[0]),
+      context.progress,
+      context.signal,
+    );
     return {
       exitCode: ExitCode.Pass,
       json: { beats, lastAt },
@@ -46,16 +27,3 @@ export const heartbeat: Command = {
     };
   },
 };
-
-function pause(milliseconds: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const end = (): void => {
-      clearTimeout(timer);
-      signal.removeEventListener("abort", end);
-      resolve();
-    };
-    const timer = setTimeout(end, milliseconds);
-    signal.addEventListener("abort", end, { once: true });
-    if (signal.aborted) end();
-  });
-}

@@ -1,10 +1,7 @@
-import { ExitCode, Engine } from "../../../recovery";
+import { ExitCode } from "../../../recovery";
 import { type Command } from "../command";
 import { oneDatabase } from "../config-file";
-import { accessOf, describeAccess } from "../engines/postgres/libpq";
-import { prepareStatements } from "../engines/postgres/prepare";
-import { connect } from "../engines/postgres/session";
-import { messageOf, OperationError, UsageError } from "../errors";
+import { databaseKindOf } from "../engines/database-kinds";
 
 /** `dr prepare DATABASE [--print]` */
 export const prepare: Command = {
@@ -19,29 +16,8 @@ export const prepare: Command = {
   isProof: false,
   async run({ words, options }, context) {
     const database = oneDatabase(context.config(), words[0]);
-    if (database.engine === Engine.Sqlite)
-      throw new UsageError(`${database.name} is SQLite: there is nothing to prepare.`);
-    const { user } = accessOf(database);
-    const admin = accessOf(database, "adminUrl");
-    const client = await connect(admin, { applicationName: "dr prepare" });
-    try {
-      const statements = await prepareStatements(client, user);
-      if (options.print !== true) {
-        await client.query("BEGIN");
-        for (const statement of statements) {
-          await client.query(statement).catch((error: unknown) => {
-            throw new OperationError(
-              `${describeAccess(admin)}: ${admin.user} could not run\n  ${statement}\n${messageOf(error)}\n` +
-                "Nothing was changed. Give an adminUrl whose role may, or hand the output of --print to whoever can.",
-            );
-          });
-        }
-        await client.query("COMMIT");
-      }
-      const text = statements.map((statement) => `${statement};`).join("\n");
-      return { exitCode: ExitCode.Pass, json: { statements, applied: options.print !== true }, text };
-    } finally {
-      await client.end();
-    }
+    const statements = await databaseKindOf(database).prepare(database, options.print === true);
+    const text = statements.map((statement) => `${statement};`).join("\n");
+    return { exitCode: ExitCode.Pass, json: { statements, applied: options.print !== true }, text };
   },
 };

@@ -1,6 +1,5 @@
 import {
   combineVerdicts,
-  Engine,
   EvidenceKind,
   exitCodeOf,
   jobConfigDefaults,
@@ -53,8 +52,6 @@ export const prove: Command = {
     if (!entry.manifest || entry.state !== RecoveryPointState.Complete) {
       throw new OperationError(`${entry.id} is not complete: ${entry.problems.join("; ")}. Take another one.`);
     }
-    if (entry.manifest.engine === Engine.Sqlite)
-      throw new UsageError("SQLite recovery points cannot be sabotaged yet.");
     const database = databasesNamed(config, entry.database)[0]!;
     const cases = await proveTheProof({
       ...context,

@@ -1,38 +1,25 @@
-import { randomBytes } from "node:crypto";
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import {
-  combineVerdicts,
-  EvidenceKind,
+  type DatabaseConfig,
   exitCodeOf,
-  jobConfigDefaults,
+  type JobConfig,
   type Manifest,
+  parseLsn,
   parseRecoveryTarget,
-  TargetClass,
-  Verdict,
+  type RecoveryTarget,
 } from "../../../recovery";
-import { type Command, type CommandContext } from "../command";
-import { databasesNamed, oneDatabase } from "../config-file";
-import { accessOfUrl, describeAccess, type PostgresAccess } from "../engines/postgres/libpq";
-import { dropUnproven, maintenanceAccess, refuseExisting, renameDatabase } from "../engines/postgres/restore";
-import { one } from "../engines/postgres/facts";
-import { connect } from "../engines/postgres/session";
-import { type PostgresTools, toolsForServer } from "../engines/postgres/tools";
+import { type Command, type CommandContext, type CommandInput, type CommandOutcome } from "../command";
+import { oneDatabase } from "../config-file";
+import { acceptsPlace } from "../engines/database-kinds";
 import { NoRecoveryPointError, OperationError, UsageError } from "../errors";
-import { achievedRpoSeconds } from "../proof/canary";
-import { restoreAndProve } from "../proof/restore-proof";
-import { type Measurement } from "../report/evidence-record";
-import { recordIfAllowed } from "../report/record-if-allowed";
+import { type RecordedRestore, restoreAndRecord, restoreStreamAndRecord } from "../procedures/recorded-restore";
 import { describeProof } from "../report/proof-report";
 import { type CatalogEntry, RecoveryPointState } from "../store/catalog";
 import { findRecoveryPoint, recoveryPointsOf } from "../store/find-recovery-point";
-import { readPasswordFile } from "../password-file";
 
 /** `dr restore ID --into URL` */
 export const restore: Command = {
   name: "restore",
-  usage: "ID --into URL  |  --to WHEN --into URL",
+  usage: "ID --into PLACE  |  --to WHEN --into PLACE",
   summary: "restore into a new database and prove it; never over an existing one",
   details:
     "The copy carries a working name until it is proven; then it gets the name in the URL. A copy that fails its proof is dropped, unless --keep is given.",
@@ -43,153 +30,126 @@ export const restore: Command = {
     "password-file": { type: "string" },
     scratch: { type: "string" },
     keep: { type: "boolean" },
+    "from-stream": { type: "boolean" },
   },
   optionHelp: {
-    into: "URL  postgresql://user@host:port/new-database",
-    to: "WHEN  latest, or a time like 2026-11-23T14:05:00Z: the newest recovery point that is not after it",
+    into: "URL  postgresql://user@host:port/new-database; a path for a data directory",
+    to: "WHEN  latest, a time like 2026-11-23T14:05:00Z, lsn:X/Y or name:X. With an ID, how far to replay the log behind it",
     database: "NAME  with --to, where the configuration has several",
     "password-file": "FILE  the password to the target server; default: libpq's own rules",
     scratch: "DIR  with room for the decompressed archive; default: the temporary folder",
+    "from-stream": "restore Litestream's replica of a SQLite database, as of --to",
     keep: "keep a copy that failed its proof, under its working name, for forensics",
   },
   maxWords: 1,
   isProof: false,
   async run({ words, options }, context) {
     const into = options.into as string | undefined;
-    if (into === undefined) throw new UsageError("Name the new database: --into postgresql://user@host:port/database");
-    const target = accessOfUrl(into, readPasswordFile(options["password-file"] as string | undefined));
-    const entry = await chooseRecoveryPoint(context, words[0], options);
+    if (into === undefined) throw new UsageError("Name the new place: --into postgresql://user@host:port/database");
+    if (options["from-stream"] === true) {
+      const { database, to } = streamToRestore(words[0], options, context.config());
+      return outcomeOf(await restoreStreamAndRecord(context, database, { into, to, keep: options.keep === true }));
+    }
+    const to = recoveryTarget(words[0], options);
+    const entry = await chooseRecoveryPoint(context, words[0], to, into, options.database as string | undefined);
     if (!entry.manifest || entry.state !== RecoveryPointState.Complete) {
       throw new OperationError(
         `${entry.id} cannot be restored: ${entry.problems.join("; ")}. \`dr list\` prints what can.`,
       );
     }
     const { manifest } = entry;
-    const startedAt = new Date();
-    const tools = await toolsForTarget(target, manifest);
-    const working = { ...target, databaseName: workingName(target.databaseName) };
-    const scratch = await mkdtemp(join((options.scratch as string | undefined) ?? tmpdir(), "dr-restore-"));
-    const config = context.config();
-    const database = databasesNamed(config, manifest.database)[0]!;
-    try {
-      const proof = await restoreAndProve({
-        ...context,
-        store: context.store(),
-        manifest,
-        database,
-        target: working,
-        tools,
-        scratch,
-      });
-      const verdict = combineVerdicts(proof.checks.map((check) => check.verdict));
-      if (verdict === Verdict.Pass) await renameDatabase(working, target.databaseName);
-      else if (proof.targetMade && options.keep !== true) await dropUnproven(working);
-      const measurement: Measurement = {
-        kind: EvidenceKind.Restore,
-        database: manifest.database,
-        engine: manifest.engine,
-        mechanism: manifest.method,
-        recoveryPoint: manifest.id,
-        manifest: entry.manifestObject,
-        environment: config.environment ?? jobConfigDefaults.environment,
-        targetClass: TargetClass.DurableServer,
-        startedAt: startedAt.toISOString(),
-        finishedAt: new Date().toISOString(),
-        verdict,
-        level: proof.level,
-        sizeBytes: manifest.source.bytes,
-        phases: proof.phases,
-        measuredRtoSeconds: verdict === Verdict.Pass ? proof.seconds : undefined,
-        achievedRpoSeconds: achievedRpoSeconds(startedAt, proof.newestHeartbeat),
-        checks: proof.checks,
-      };
-      const key = await recordIfAllowed(context, measurement);
-      const kept = verdict === Verdict.Pass ? target.databaseName : options.keep === true ? working.databaseName : null;
-      const json = {
-        verdict,
-        id: manifest.id,
-        database: kept,
-        seconds: proof.seconds,
-        achievedRpoSeconds: measurement.achievedRpoSeconds,
-        level: proof.level ?? null,
-        checks: proof.checks,
-        phases: proof.phases,
-        comparisons: proof.comparisons,
-        evidence: key,
-      };
-      const where =
-        kept === null
-          ? "nothing is left of the copy"
-          : `the copy is ${describeAccess({ ...target, databaseName: kept })}`;
-      return {
-        exitCode: exitCodeOf(verdict),
-        json,
-        text: `${describeProof(measurement)}\n${where}\nevidence: ${key ?? "none"}`,
-      };
-    } catch (error) {
-      await dropUnproven(working).catch(() => undefined);
-      throw error;
-    } finally {
-      await rm(scratch, { recursive: true, force: true });
+    if (words[0] !== undefined && to && !manifest.wal) {
+      throw new UsageError(`${manifest.id} holds one moment and has no log behind it: give an ID or --to, not both.`);
     }
+    const place = {
+      into,
+      to,
+      passwordFile: options["password-file"] as string | undefined,
+      scratch: options.scratch as string | undefined,
+      keep: options.keep === true,
+    };
+    return outcomeOf(await restoreAndRecord(context, { ...entry, manifest }, place));
   },
 };
 
+function outcomeOf(restored: RecordedRestore): CommandOutcome {
+  const { verdict, measurement, comparisons, seconds, kept, where, evidence } = restored;
+  const json = {
+    verdict,
+    id: measurement.recoveryPoint ?? null,
+    database: kept,
+    seconds,
+    achievedRpoSeconds: measurement.achievedRpoSeconds,
+    level: measurement.level ?? null,
+    checks: measurement.checks,
+    phases: measurement.phases,
+    comparisons,
+    evidence,
+  };
+  return {
+    exitCode: exitCodeOf(verdict),
+    json,
+    text: `${describeProof(measurement)}\n${where}\nevidence: ${evidence ?? "none"}`,
+  };
+}
+
+/** The database and the moment of a restore that begins with no recovery point. */
+function streamToRestore(
+  id: string | undefined,
+  options: CommandInput["options"],
+  config: JobConfig,
+): { readonly database: DatabaseConfig; readonly to: RecoveryTarget } {
+  const to = recoveryTarget(id, options);
+  if (id !== undefined || !to) throw new UsageError("A stream has no recovery points: give --to WHEN and no ID.");
+  return { database: oneDatabase(config, options.database as string | undefined), to };
+}
+
+function recoveryTarget(id: string | undefined, { to }: { readonly to?: unknown }): RecoveryTarget | undefined {
+  if (to === undefined) {
+    if (id === undefined) throw new UsageError("Name the recovery point (`dr list` prints them), or a time with --to.");
+    return undefined;
+  }
+  const target = parseRecoveryTarget(to as string);
+  if (target.kind === "problem") throw new UsageError(`--to: ${target.problem}`);
+  return target;
+}
+
+/**
+ * The named recovery point, else the newest that can be carried to the target. What can be restored into a place depends
+ * on the place: a base backup becomes a data directory, a dump becomes a database of a server.
+ */
 async function chooseRecoveryPoint(
   context: CommandContext,
   id: string | undefined,
-  options: { readonly to?: unknown; readonly database?: unknown },
+  target: RecoveryTarget | undefined,
+  into: string,
+  databaseName: string | undefined,
 ): Promise<CatalogEntry> {
   const config = context.config();
-  if (options.to === undefined) {
-    if (id === undefined) throw new UsageError("Name the recovery point (`dr list` prints them), or a time with --to.");
-    return findRecoveryPoint(context.store(), config, id);
-  }
-  if (id !== undefined) throw new UsageError("Give an ID or --to, not both.");
-  const target = parseRecoveryTarget(options.to as string);
-  if (target.kind === "problem") throw new UsageError(`--to: ${target.problem}`);
-  if (target.kind === "lsn" || target.kind === "name") {
+  if (id !== undefined) return findRecoveryPoint(context.store(), config, id);
+  const database = oneDatabase(config, databaseName);
+  const points = (await recoveryPointsOf(context.store(), database.name)).filter(
+    ({ state, manifest }) =>
+      state === RecoveryPointState.Complete && manifest !== undefined && acceptsPlace(manifest, into),
+  );
+  if (points.every(({ manifest }) => !manifest?.wal) && (target?.kind === "lsn" || target?.kind === "name")) {
     throw new UsageError(
-      `--to ${target.kind}: a dump holds one moment; a log position needs base backups and the log.`,
+      `--to ${target.kind}: a dump holds one moment; a log position needs a base backup, which is restored into a data directory.`,
     );
   }
-  const database = oneDatabase(config, options.database as string | undefined);
-  const points = (await recoveryPointsOf(context.store(), database.name)).filter(
-    ({ state }) => state === RecoveryPointState.Complete,
-  );
-  const found = points.find(({ at }) => target.kind === "latest" || new Date(at) <= target.at);
+  const found = points.find(({ at, manifest }) => isBefore(target!, at, manifest));
   if (found) return found;
   const oldest = points.at(-1)?.at;
   throw new NoRecoveryPointError(
     oldest === undefined
-      ? `${context.store().url} holds no complete recovery point of ${database.name}.`
-      : `Nothing is as old as ${options.to as string}: the oldest recovery point of ${database.name} holds ${oldest}.`,
+      ? `${context.store().url} holds no complete recovery point of ${database.name} for ${into}.`
+      : `Nothing is as old as that: the oldest recovery point of ${database.name} for ${into} holds ${oldest}.`,
   );
 }
 
-async function toolsForTarget(target: PostgresAccess, manifest: Manifest): Promise<PostgresTools> {
-  const client = await connect(maintenanceAccess(target), { applicationName: "dr restore" });
-  try {
-    const { major } = await one<{ major: number }>(
-      client,
-      "SELECT current_setting('server_version_num')::int / 10000 AS major",
-    );
-    if (major < manifest.source.serverMajor) {
-      throw new OperationError(
-        `${describeAccess(target)} is PostgreSQL ${major} and the backup is of ${manifest.source.serverMajor}: restore into ${manifest.source.serverMajor} or newer.`,
-      );
-    }
-    await refuseExisting(client, target);
-    return await toolsForServer(major);
-  } finally {
-    await client.end();
-  }
-}
-
-/** PostgreSQL cuts names at 63 bytes; a name of its own cannot be mistaken for the real one. */
-function workingName(databaseName: string): string {
-  return `${Buffer.from(databaseName)
-    .subarray(0, 36)
-    .toString("utf8")
-    .replace(/\uFFFD/g, "")} restoring ${randomBytes(4).toString("hex")}`;
+function isBefore(target: RecoveryTarget, at: string, manifest: Manifest | undefined): boolean {
+  if (target.kind === "time") return new Date(at) <= target.at;
+  if (target.kind === "lsn") return manifest?.wal !== undefined && parseLsn(manifest.wal.end)! <= parseLsn(target.lsn)!;
+  // Nobody knows when a name was given but the log itself: the newest is the cheapest to try.
+  return true;
 }

@@ -6,6 +6,7 @@ import {
   exitCodeOf,
   jobConfigDefaults,
   judgeProtectionStatus,
+  type LogStatus,
   maxRecoveryPointAgeMinutes,
   objectivesFrom,
 } from "../../../recovery";
@@ -15,7 +16,9 @@ import { openEvidenceKey } from "../report/open-evidence-key";
 import { readEvidence } from "../report/evidence-record";
 import type * as StatusPublisherModule from "../report/status-publisher";
 import { secondsText, table, verdictText } from "../report/terminal";
-import { readCatalog, RecoveryPointState } from "../store/catalog";
+import { type CatalogEntry, readCatalog, RecoveryPointState } from "../store/catalog";
+import { type ObjectStore } from "../store/object-store";
+import { coverageOf } from "../store/stored-log";
 
 /** `dr status [DATABASE] [--publish]` */
 export const status: Command = {
@@ -68,7 +71,9 @@ async function statusOf(context: CommandContext, database: DatabaseConfig) {
       .at(-1);
   const restoreTest = lastOf(EvidenceKind.RestoreTest);
   const drill = lastOf(EvidenceKind.Drill);
+  const log = database.wal && (await logStatus(store, database.name, catalog, ageSeconds, rpoMinutes * 60));
   const checks = judgeProtectionStatus({
+    log,
     recoveryPointAgeSeconds: ageSeconds(newest?.at),
     maxRecoveryPointAgeSeconds: maxRecoveryPointAgeMinutes({ rpoMinutes, ...database.backup }) * 60,
     rtoSeconds: rtoMinutes * 60,
@@ -82,6 +87,7 @@ async function statusOf(context: CommandContext, database: DatabaseConfig) {
     environment: context.config().environment ?? jobConfigDefaults.environment,
     verdict: combineVerdicts(checks.map((check) => check.verdict)),
     newestRecoveryPoint: newest ? { id: newest.id, at: newest.at, ageSeconds: ageSeconds(newest.at) } : null,
+    log: log ? { ageSeconds: log.ageSeconds, gap: log.gap ?? null } : null,
     lastRestoreTest: restoreTest
       ? { ...summary(restoreTest), at: restoreTest.startedAt, level: restoreTest.level ?? null }
       : null,
@@ -99,4 +105,17 @@ async function statusOf(context: CommandContext, database: DatabaseConfig) {
       achievedRpoSeconds: record.achievedRpoSeconds,
     };
   }
+}
+
+async function logStatus(
+  store: ObjectStore,
+  database: string,
+  catalog: readonly CatalogEntry[],
+  ageSeconds: (at: string | undefined) => number | null,
+  maxAgeSeconds: number,
+): Promise<LogStatus> {
+  const base = catalog.find(({ state, manifest }) => state === RecoveryPointState.Complete && manifest?.wal)?.manifest;
+  if (!base?.wal) return { ageSeconds: null, maxAgeSeconds };
+  const { coversUntil, gap } = await coverageOf(store, base);
+  return { ageSeconds: ageSeconds(coversUntil?.toISOString()), maxAgeSeconds, ...(gap ? { gap } : {}) };
 }

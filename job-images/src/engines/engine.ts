@@ -2,12 +2,19 @@ import {
   type BackupMethod,
   type DatabaseConfig,
   type JobConfig,
+  type Manifest,
   type ManifestPart,
   type ManifestSource,
   type ManifestTable,
+  type ManifestWal,
+  type RecoveryTarget,
+  type TargetClass,
 } from "../../../recovery";
 import { type Progress } from "../progress";
+import { type RestoreProof } from "../proof/proof-run";
 import { type ObjectStore } from "../store/object-store";
+import { type Diagnosis } from "./diagnosis";
+import { type SabotageKit } from "./sabotage-case";
 
 /** What an engine needs to take one backup. */
 export interface BackupRequest {
@@ -28,11 +35,128 @@ export interface TakenBackup {
   readonly tools: Readonly<Record<string, string>>;
   readonly tables: readonly ManifestTable[];
   readonly parts: readonly ManifestPart[];
+  /** Where a physical copy stands in the log. */
+  readonly wal?: ManifestWal;
+  /** What makes the backup suspicious though it is complete. @default nothing */
+  readonly reasons?: readonly string[];
 }
 
-/** How one kind of database is backed up by one method. */
-export interface BackupEngine {
+/** A recovery point to restore and to compare with what its source was like. */
+export interface RestoreRequest {
+  readonly store: ObjectStore;
+  readonly manifest: Manifest;
+  /** Rules, proof settings and the heartbeat's interval. */
+  readonly database: DatabaseConfig;
+  /** Where to go from the recovery point, by an engine that has a log. @default the recovery point's own moment */
+  readonly to?: RecoveryTarget;
+  readonly progress: Progress;
+  readonly signal: AbortSignal;
+}
+
+/** A restore test. */
+export interface RestoreTestRequest extends RestoreRequest {
+  /** Sees the restored copy before it is proven, by its path or URL: the sabotage spoils it there. */
+  readonly onRestored?: (target: string) => Promise<void>;
+}
+
+/** A restore into the place that a person named. */
+export interface RestoreIntoRequest extends RestoreRequest {
+  /** As given after `--into`. */
+  readonly into: string;
+  readonly passwordFile?: string;
+  /** Folder for temporary files. @default the system's */
+  readonly scratch?: string;
+  /** Keep a copy that was not proven, under its working name. */
+  readonly keep: boolean;
+}
+
+/** What a restore left. */
+export interface RestoredCopy {
+  readonly proof: RestoreProof;
+  /** The name or path of the copy; `null` when nothing is left of it. */
+  readonly kept: string | null;
+  /** Where it is, for a person. */
+  readonly where: string;
+}
+
+/** How one kind of database is backed up, restored and proven by one method. */
+export interface RecoveryEngine {
   readonly method: BackupMethod;
+  /** What its restores are evidence of: measured on the throw-away target, and on the one that a person named. */
+  readonly targetClass: { readonly test: TargetClass; readonly restore: TargetClass };
   /** Stores the parts. Throws, with nothing visible left, when any stage fails. */
   take(request: BackupRequest): Promise<TakenBackup>;
+  /** Restores into a place that nobody uses, proves the copy there, and leaves nothing of it. */
+  restoreTest(request: RestoreTestRequest): Promise<RestoreProof>;
+  /**
+   * Restores beside whatever is there, proves the copy, and gives it its name only then.
+   *
+   * @throws UsageError when `into` is nothing that this engine can restore into
+   */
+  restoreInto(request: RestoreIntoRequest): Promise<RestoredCopy>;
+  /** Ways to spoil a copy of an honest recovery point. The caller closes the kit. */
+  openSabotage(request: SabotageKitRequest): Promise<SabotageKit>;
+}
+
+/** What a sabotage kit is made of. */
+export interface SabotageKitRequest {
+  readonly store: ObjectStore;
+  readonly manifest: Manifest;
+  /** Folder that the caller removes. */
+  readonly scratch: string;
+  readonly signal: AbortSignal;
+}
+
+/** An open connection that commits heartbeats. */
+export interface Heart {
+  /** Commits one. @returns its time, by the database's clock */
+  beat(): Promise<Date>;
+  close(): Promise<void>;
+}
+
+/** A restore from a stream: what the store received between two recovery points. */
+export interface StreamRequest {
+  readonly config: JobConfig;
+  readonly database: DatabaseConfig;
+  /** @default the newest moment that the stream holds */
+  readonly at?: Date;
+  readonly progress: Progress;
+  readonly signal: AbortSignal;
+}
+
+/** A restore from a stream into the place that a person named. */
+export type StreamIntoRequest = StreamRequest & Pick<RestoreIntoRequest, "into" | "keep">;
+
+/** From when to when a stream can be restored. */
+export interface StreamWindow {
+  readonly from: Date;
+  readonly to: Date;
+}
+
+/** A stream that is restored by itself, without a recovery point. */
+export interface StreamEngine {
+  /** What the store holds. @throws NoRecoveryPointError when it holds nothing */
+  window(request: StreamRequest): Promise<StreamWindow>;
+  /** As an engine's. @throws NoRecoveryPointError when the stream does not reach that moment */
+  restoreTest(request: StreamRequest): Promise<RestoreProof>;
+  /** As an engine's. @throws NoRecoveryPointError when the stream does not reach that moment */
+  restoreInto(request: StreamIntoRequest): Promise<RestoredCopy>;
+}
+
+/** What one kind of database needs, whatever the method. */
+export interface DatabaseKind {
+  /** Its methods, the usual one first. */
+  readonly engines: readonly RecoveryEngine[];
+  /** Absent where there is none that can be restored by itself. */
+  readonly stream?: StreamEngine;
+  /**
+   * Makes what backups and the heartbeat need; every statement may be run again.
+   *
+   * @param printOnly change nothing
+   * @returns the statements
+   */
+  prepare(database: DatabaseConfig, printOnly: boolean): Promise<readonly string[]>;
+  openHeart(database: DatabaseConfig): Promise<Heart>;
+  /** Everything that a backup, a restore test and a recovery will need. */
+  diagnose(database: DatabaseConfig): Promise<Diagnosis[]>;
 }

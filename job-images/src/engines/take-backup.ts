@@ -16,7 +16,7 @@ import { type Progress } from "../progress";
 import { newestManifest } from "../store/manifest-reader";
 import { type ObjectStore } from "../store/object-store";
 import { runnerVersion } from "../version";
-import { type BackupEngine } from "./engine";
+import { type RecoveryEngine } from "./engine";
 
 /**
  * Takes one backup. The manifest is written last, after every part is durable: until then, and for ever when anything
@@ -25,7 +25,7 @@ import { type BackupEngine } from "./engine";
 export async function takeBackup(request: {
   readonly config: JobConfig;
   readonly database: DatabaseConfig;
-  readonly engine: BackupEngine;
+  readonly engine: Pick<RecoveryEngine, "method" | "take">;
   readonly store: ObjectStore;
   readonly progress: Progress;
   readonly signal: AbortSignal;
@@ -36,7 +36,7 @@ export async function takeBackup(request: {
   const previous = await newestManifest(store, database.name, ({ method }) => method === engine.method);
   const taken = await engine.take({ ...request, id, startedAt });
   const maxShrinkShare = database.backup?.maxShrinkShare ?? jobConfigDefaults.maxShrinkShare;
-  const reasons = shrinkageReasons(taken, previous, maxShrinkShare);
+  const reasons = [...(taken.reasons ?? []), ...shrinkageReasons(taken, previous, maxShrinkShare)];
   const { rpoMinutes, rtoMinutes } = objectivesFrom(config.objectives);
   const unsigned: Omit<Manifest, "digest"> = {
     formatVersion: manifestFormatVersion,
@@ -55,6 +55,7 @@ export async function takeBackup(request: {
     expiresAt: expiryOf(config, startedAt),
     tables: taken.tables,
     parts: taken.parts,
+    wal: taken.wal,
     verdict: reasons.length === 0 ? Verdict.Pass : Verdict.Inconclusive,
     reasons,
   };

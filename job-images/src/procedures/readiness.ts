@@ -1,5 +1,6 @@
-import { Engine, type JobConfig, StorePrefix, Verdict } from "../../../recovery";
-import { type Diagnosis, diagnosePostgres } from "../engines/postgres/doctor";
+import { type JobConfig, StorePrefix, Verdict } from "../../../recovery";
+import { databaseKindOf } from "../engines/database-kinds";
+import { type Diagnosis } from "../engines/diagnosis";
 import { messageOf } from "../errors";
 import { runTool } from "../process/child";
 import { type ObjectStore } from "../store/object-store";
@@ -8,9 +9,7 @@ import { type ObjectStore } from "../store/object-store";
 export async function diagnose(config: JobConfig, store: ObjectStore, signal: AbortSignal): Promise<Diagnosis[]> {
   const ofJob = await Promise.all([diagnoseStore(store, signal), diagnoseZstd()]);
   const ofDatabases = await Promise.all(
-    config.databases
-      .filter(({ engine }) => engine !== Engine.Sqlite)
-      .map(async (database) => scoped(database.name, await diagnosePostgres(database))),
+    config.databases.map(async (database) => scoped(database.name, await databaseKindOf(database).diagnose(database))),
   );
   return [...scoped("job", ofJob), ...ofDatabases.flat()];
 }

@@ -20,14 +20,15 @@ import {
   Verdict,
 } from "../../../recovery";
 import { diagnose } from "./readiness";
-import { type Diagnosis } from "../engines/postgres/doctor";
+import { type Diagnosis } from "../engines/diagnosis";
 import { postgresDump } from "../engines/postgres/dump";
+import { restoreAndProve } from "../engines/postgres/dump-proof";
 import { LocalServer, scratchFolder } from "../engines/postgres/server";
 import { takeBackup } from "../engines/take-backup";
 import { durableSettings, ReferenceWorld } from "../platform/local/reference-world";
 import { type Progress } from "../progress";
 import { achievedRpoSeconds } from "../proof/canary";
-import { type RestoreProof, restoreAndProve } from "../proof/restore-proof";
+import { type RestoreProof } from "../proof/proof-run";
 import { proveTheProof, type SabotageResult } from "../proof/sabotage";
 import { type Measurement, recordEvidence } from "../report/evidence-record";
 import { secondsText } from "../report/terminal";

@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from "node:child_process";
-import { type Readable } from "node:stream";
+import { Readable } from "node:stream";
 import { OperationError } from "../errors";
 
 /** Whom a child runs as, when not as ourselves: servers never run as root. */
@@ -64,12 +64,15 @@ export class Tool {
           ),
         );
       });
-      this.process.on("close", (code, signal) => {
+      // Not "close": that waits for somebody to read the output, and perhaps nobody will.
+      const errorsRead = new Promise<void>((read) => this.process.stderr!.once("close", () => read()));
+      this.process.on("exit", (code, signal) => void errorsRead.then(() => settle(code, signal)));
+      const settle = (code: number | null, signal: NodeJS.Signals | null): void => {
         options.signal?.removeEventListener("abort", stop);
         if (options.signal?.aborted) reject(options.signal.reason as Error);
         else if (code !== null && (options.allowedExitCodes ?? [0]).includes(code)) resolve();
         else reject(new OperationError(this.failure(code, signal)));
-      });
+      };
     });
     // Whoever awaits `ended` gets the rejection; before that it must not count as unhandled.
     this.ended.catch(() => undefined);
@@ -97,8 +100,10 @@ export class Tool {
 export async function runTool(program: string, args: readonly string[], options: ToolOptions = {}): Promise<string> {
   const tool = new Tool(program, args, options);
   const chunks: Buffer[] = [];
-  tool.output.on("data", (chunk: Buffer) => chunks.push(chunk));
-  await tool.ended;
+  const read = new Promise((resolve) =>
+    tool.output.on("data", (chunk: Buffer) => chunks.push(chunk)).once("close", resolve),
+  );
+  await Promise.all([tool.ended, read]);
   return Buffer.concat(chunks).toString("utf8");
 }
 
@@ -107,20 +112,42 @@ export async function runTool(program: string, args: readonly string[], options:
  * reader cannot mistake a truncated stream for a whole one; when one fails, the stream fails with its words and the
  * others are stopped.
  */
-export async function* checkedOutput(tools: readonly Tool[]): AsyncGenerator<Buffer> {
-  const last = tools[tools.length - 1]!;
+export function checkedOutput(tools: readonly Tool[]): AsyncGenerator<Buffer> {
+  const { output } = tools[tools.length - 1]!;
+  // Node throws away what a tool said that ended before anybody listened, and reading may begin much later.
+  output.on("readable", () => undefined);
+  return readChecked(tools, output);
+}
+
+/**
+ * The same as a stream for whoever takes one, with what it passes through on the way. However it is left, read to its
+ * end or never begun, the tools are stopped.
+ */
+export function checkedStream(
+  tools: readonly Tool[],
+  through: (output: AsyncIterable<Buffer>) => AsyncIterable<Buffer> = (output) => output,
+): Readable {
+  const stream = Readable.from(through(checkedOutput(tools)), { objectMode: false });
+  return stream.once("close", () => stop(tools));
+}
+
+async function* readChecked(tools: readonly Tool[], output: Readable): AsyncGenerator<Buffer> {
   try {
     let streamError: unknown;
     try {
-      yield* last.output as AsyncIterable<Buffer>;
+      yield* output as AsyncIterable<Buffer>;
     } catch (error) {
       streamError = error;
     }
     await allEnded(tools);
     if (streamError !== undefined) throw streamError as Error;
   } finally {
-    for (const tool of tools) if (tool.process.exitCode === null) tool.process.kill("SIGTERM");
+    stop(tools);
   }
+}
+
+function stop(tools: readonly Tool[]): void {
+  for (const tool of tools) if (tool.process.exitCode === null) tool.process.kill("SIGTERM");
 }
 
 /** Waits for all tools. The first of the pipeline to fail is the cause: later ones only see its broken pipe. */
@@ -128,7 +155,7 @@ export async function allEnded(tools: readonly Tool[]): Promise<void> {
   const ends = await Promise.allSettled(
     tools.map((tool) =>
       tool.ended.catch((error: unknown) => {
-        for (const other of tools) if (other !== tool && other.process.exitCode === null) other.process.kill("SIGTERM");
+        stop(tools.filter((other) => other !== tool));
         throw error;
       }),
     ),

@@ -21,7 +21,11 @@ const missedHeartbeats = 3;
  */
 export function checkCanary(reading: CanaryReading): EvidenceCheck {
   const { recordedAt, restoredAt, consistentAt } = reading;
-  if (restoredAt === undefined) return failed("canary", "the restored copy holds no heartbeat, its source had one");
+  if (restoredAt === undefined) {
+    return recordedAt === undefined
+      ? undecided("canary", "a heartbeat was prepared and never written: is `dr heartbeat` running?")
+      : failed("canary", "the restored copy holds no heartbeat, its source had one");
+  }
   if (recordedAt !== undefined && restoredAt.getTime() !== recordedAt.getTime()) {
     return failed(
       "canary",

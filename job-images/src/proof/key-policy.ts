@@ -11,7 +11,7 @@ export async function readKeyPolicy(keyArn: string | undefined): Promise<string 
   if (region === undefined) return undefined;
   const client = new KMSClient({ region });
   try {
-    return (await client.send(new GetKeyPolicyCommand({ KeyId: keyArn }))).Policy;
+    return (await client.send(new GetKeyPolicyCommand({ KeyId: keyArn, PolicyName: "default" }))).Policy;
   } finally {
     client.destroy();
   }

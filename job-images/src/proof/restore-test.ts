@@ -1,4 +1,5 @@
 import {
+  BackupMethod,
   combineVerdicts,
   continuityProblems,
   type DatabaseConfig,
@@ -8,12 +9,11 @@ import {
   type JobConfig,
   jobConfigDefaults,
   maxRecoveryPointAgeMinutes,
+  Mechanism,
   objectivesFrom,
-  TargetClass,
   Verdict,
 } from "../../../recovery";
-import { LocalServer, scratchFolder, throwAwaySettings } from "../engines/postgres/server";
-import { serverToolsFor } from "../engines/postgres/tools";
+import { recoveryEngineFor, recoveryEngineOf } from "../engines/database-kinds";
 import { type Progress } from "../progress";
 import { lastProvenBefore } from "../report/audit";
 import { type Measurement } from "../report/evidence-record";
@@ -22,8 +22,7 @@ import { type CatalogEntry, RecoveryPointState } from "../store/catalog";
 import { type ObjectStore } from "../store/object-store";
 import { achievedRpoSeconds } from "./canary";
 import { failed, passed, undecided } from "./check";
-import { type TableComparison } from "./compare-rows";
-import { restoreAndProve } from "./restore-proof";
+import { type TableComparison } from "./proof-run";
 
 /** What a restore test works on. */
 export interface RestoreTestRequest {
@@ -36,6 +35,8 @@ export interface RestoreTestRequest {
   readonly disasterAt?: Date;
   /** The evidence so far, which a recovery point may contradict. @default none */
   readonly records?: readonly EvidenceRecord[];
+  /** Sees the restored copy before it is proven, by its path or URL. */
+  readonly onRestored?: (target: string) => Promise<void>;
 }
 
 /** What it measured, and what it compared. */
@@ -48,7 +49,7 @@ export interface RestoreTestResult {
 const fallbacks = 2;
 
 /**
- * Restores a recovery point into a throw-away server and proves it. When it is bad, the ones before it are tried as
+ * Restores a recovery point into a place that nobody uses and proves it. When it is bad, the ones before it are tried as
  * well: what the last good one would have lost is part of the answer.
  *
  * @param candidates the recovery point to test, then older ones, newest first.
@@ -93,15 +94,16 @@ async function testOne(
   const startedAt = new Date();
   const catalogChecks = checksOfEntry(entry);
   const { manifest } = entry;
+  const engine = manifest ? recoveryEngineOf(manifest) : recoveryEngineFor(request.database);
   const base = {
     kind: EvidenceKind.RestoreTest,
     database: request.database.name,
     engine: request.database.engine,
-    mechanism: manifest?.method ?? "dump",
+    mechanism: mechanismOf(engine.method),
     recoveryPoint: entry.id,
     manifest: entry.manifestObject,
     environment: request.config.environment ?? jobConfigDefaults.environment,
-    targetClass: TargetClass.ThrowAway,
+    targetClass: engine.targetClass.test,
     startedAt: startedAt.toISOString(),
     sizeBytes: manifest?.source.bytes ?? 0,
   };
@@ -118,43 +120,29 @@ async function testOne(
       },
     };
   }
-  request.progress.step(`starting a throw-away PostgreSQL ${manifest.source.serverMajor}`);
-  const tools = await serverToolsFor(manifest.source.serverMajor);
-  const server = await LocalServer.create({
-    tools,
-    settings: throwAwaySettings,
-    isolated: true,
-    signal: request.signal,
-  });
-  try {
-    const proof = await restoreAndProve({
-      ...request,
-      manifest,
-      tools,
-      target: server.access(manifest.source.databaseName === "postgres" ? "restored" : manifest.source.databaseName),
-      scratch: scratchFolder(server),
-    });
-    const checks = [
-      ...catalogChecks,
-      ...alarmChecks(entry, request.points, request.records ?? []),
-      ...proof.checks,
-      checkFreshness(request, manifest.consistentAt, disasterAt),
-    ];
-    const verdict = combineVerdicts(checks.map((check) => check.verdict));
-    const measurement: Measurement = {
-      ...base,
-      finishedAt: new Date().toISOString(),
-      verdict,
-      level: proof.level,
-      phases: proof.phases,
-      measuredRtoSeconds: isRestorable(checks) ? proof.seconds : undefined,
-      achievedRpoSeconds: achievedRpoSeconds(disasterAt, proof.newestHeartbeat),
-      checks,
-    };
-    return { measurement, comparisons: proof.comparisons };
-  } finally {
-    await server.destroy();
-  }
+  const proof = await engine.restoreTest({ ...request, manifest, to: { kind: "latest" } });
+  const checks = [
+    ...catalogChecks,
+    ...alarmChecks(entry, request.points, request.records ?? []),
+    ...proof.checks,
+    checkFreshness(request, proof.recoveredTo ?? new Date(manifest.consistentAt), disasterAt),
+  ];
+  const measurement: Measurement = {
+    ...base,
+    finishedAt: new Date().toISOString(),
+    verdict: combineVerdicts(checks.map((check) => check.verdict)),
+    level: proof.level,
+    phases: proof.phases,
+    measuredRtoSeconds: isRestorable(checks) ? proof.seconds : undefined,
+    achievedRpoSeconds: achievedRpoSeconds(disasterAt, proof.newestHeartbeat),
+    checks,
+  };
+  return { measurement, comparisons: proof.comparisons };
+}
+
+/** A base backup is tested with the log behind it. */
+function mechanismOf(method: BackupMethod): string {
+  return method === BackupMethod.Base ? Mechanism.PointInTimeLog : method;
 }
 
 /** What the catalog says already, by the names of the checks that a person knows. */
@@ -184,10 +172,10 @@ function alarmChecks(
   ];
 }
 
-function checkFreshness({ config, database }: RestoreTestRequest, consistentAt: string, at: Date): EvidenceCheck {
+function checkFreshness({ config, database }: RestoreTestRequest, recoveredTo: Date, at: Date): EvidenceCheck {
   const { rpoMinutes } = objectivesFrom(config.objectives);
   const limitMinutes = maxRecoveryPointAgeMinutes({ rpoMinutes, ...database.backup });
-  const ageMinutes = (at.getTime() - new Date(consistentAt).getTime()) / 60_000;
+  const ageMinutes = (at.getTime() - recoveredTo.getTime()) / 60_000;
   const age = `${ageMinutes.toFixed(1)} minutes old, ${limitMinutes.toFixed(1)} allowed`;
   return ageMinutes <= limitMinutes
     ? passed(freshnessCheck, `the recovery point was ${age}`)

@@ -10,7 +10,7 @@ export function describeProof(measurement: Measurement): string {
       ? "unknown (no heartbeat: `dr prepare` and `dr heartbeat` make it known)"
       : secondsText(achievedRpoSeconds);
   return [
-    `${verdictText(verdict)}  ${recoveryPoint}`,
+    `${verdictText(verdict)}  ${recoveryPoint ?? measurement.mechanism}`,
     "",
     table(
       ["CHECK", "VERDICT", "FOUND"],

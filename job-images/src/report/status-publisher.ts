@@ -6,11 +6,16 @@ export interface DatabaseStatus {
   readonly database: string;
   readonly environment: string;
   readonly newestRecoveryPoint: { readonly ageSeconds: number | null } | null;
+  readonly log: { readonly ageSeconds: number | null; readonly gap: unknown } | null;
   readonly lastRestoreTest: { readonly ageSeconds?: number; readonly verdict?: Verdict } | null;
   readonly newestBackup: Verdict | undefined;
 }
 
-const ages: ReadonlySet<string> = new Set([StatusMetric.RecoveryPointAgeSeconds, StatusMetric.RestoreTestAgeSeconds]);
+const ages: ReadonlySet<string> = new Set([
+  StatusMetric.RecoveryPointAgeSeconds,
+  StatusMetric.LogAgeSeconds,
+  StatusMetric.RestoreTestAgeSeconds,
+]);
 
 /** Publishes the status of databases as CloudWatch metrics. Credentials and region come by the SDK's own rules. */
 export async function publishStatus(databases: readonly DatabaseStatus[]): Promise<void> {
@@ -20,6 +25,7 @@ export async function publishStatus(databases: readonly DatabaseStatus[]): Promi
       const { lastRestoreTest: test } = status;
       const values = statusMetricValues({
         recoveryPointAgeSeconds: status.newestRecoveryPoint?.ageSeconds ?? null,
+        ...(status.log ? { logAgeSeconds: status.log.gap ? null : status.log.ageSeconds } : {}),
         restoreTest:
           test?.ageSeconds === undefined || test.verdict === undefined
             ? undefined

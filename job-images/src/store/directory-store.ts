@@ -1,9 +1,8 @@
-import { randomBytes } from "node:crypto";
-import { constants, type Dirent, type Stats, statSync } from "node:fs";
+import { constants, type Dirent, type Stats } from "node:fs";
 import { type FileHandle, link, lstat, mkdir, open, readdir, realpath, rename, stat, unlink } from "node:fs/promises";
-import { hostname } from "node:os";
 import { dirname, join } from "node:path";
 import { type Readable } from "node:stream";
+import { claimedName, isAbandoned } from "../process/claimed-name";
 import { Intake } from "./intake";
 import { checkObjectKey, checkObjectPrefix } from "./object-key";
 import {
@@ -23,9 +22,6 @@ const incoming = ".incoming";
 
 /** Names at the store's root that are no objects: our own, and what a fresh ext4 file system holds. */
 const notObjects = new Set([incoming, "lost+found"]);
-
-/** Where process ids mean something: this host and, on Linux, this PID namespace (pods may share their node's name). */
-const place = `${hostname()}-${statSync("/proc/self/ns/pid", { throwIfNoEntry: false })?.ino ?? 0}`;
 
 /** Another place's unfinished object is abandoned when nothing was written to it for this long. */
 const abandonedAfterMs = 24 * 3600 * 1000;
@@ -67,7 +63,7 @@ export class DirectoryStore implements ObjectStore {
     await mkdir(join(this.root, incoming), { recursive: true, mode: 0o750 });
     await this.sweep();
 
-    const temporary = join(this.root, incoming, `${place}.${process.pid}.${randomBytes(8).toString("hex")}`);
+    const temporary = join(this.root, incoming, claimedName());
     growing.add(temporary);
     try {
       await writeFileSynced(temporary, intake);
@@ -201,21 +197,14 @@ export class DirectoryStore implements ObjectStore {
     );
   }
 
-  /**
-   * Removes what killed writers left behind: at once when they ran here, by age when elsewhere, because a process id says
-   * nothing about another container.
-   */
+  /** Removes what killed writers left behind. */
   private async sweep(): Promise<void> {
     const folder = join(this.root, incoming);
     for (const name of await readdir(folder)) {
       const path = join(folder, name);
       if (growing.has(path)) continue;
-      const [, where, pid] = /^(.+)\.(\d+)\.[0-9a-f]{16}$/.exec(name) ?? [];
-      if (where === undefined) continue;
       const stats = await statOf(path);
-      const abandoned =
-        where === place ? !isAlive(Number(pid)) : stats && Date.now() - stats.mtimeMs > abandonedAfterMs;
-      if (abandoned) await unlink(path).catch(ignoreMissing);
+      if (stats && isAbandoned(name, stats.mtimeMs, abandonedAfterMs)) await unlink(path).catch(ignoreMissing);
     }
   }
 
@@ -268,17 +257,6 @@ async function syncFolders(folder: string, top: string): Promise<void> {
       await directory.close();
     }
     if (path === last || path === dirname(path)) return;
-  }
-}
-
-function isAlive(pid: number): boolean {
-  // This process knows its own, so one with its id that it does not know was left by an earlier process of that id.
-  if (pid === process.pid) return false;
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return codeOf(error) === "EPERM";
   }
 }
 

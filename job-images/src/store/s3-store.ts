@@ -4,6 +4,7 @@ import {
   GetObjectCommand,
   type GetObjectCommandOutput,
   HeadObjectCommand,
+  type HeadObjectCommandOutput,
   ListObjectsV2Command,
   type ListObjectsV2CommandOutput,
   ListObjectVersionsCommand,
@@ -162,7 +163,7 @@ export class S3Store implements ObjectStore {
     checkObjectKey(key);
     return this.explain(`look at ${key}`, async () => {
       try {
-        const found = await this.sender.send(new HeadObjectCommand(this.at(key, options.versionId)));
+        const found = await this.look(key, options.versionId);
         return {
           key,
           bytes: found.ContentLength ?? 0,
@@ -172,31 +173,61 @@ export class S3Store implements ObjectStore {
           replication: found.ReplicationStatus && replicationOf[found.ReplicationStatus],
         };
       } catch (error) {
-        if (await this.isMissing(error, key, options.versionId)) return undefined;
+        if (error instanceof ObjectNotFoundError) return undefined;
         throw error;
       }
     });
   }
 
   /**
-   * Whether an error says that there is no such object. S3 says 403 rather than 404 to somebody who may list only some
-   * prefixes, so then the list decides; a version id of another server's making is 400.
+   * The answer to a HEAD has no body, so a refusal does not say why: credentials that have expired look like a version
+   * that is not there. Then the object is asked for as a reader would, and not read.
+   */
+  private async look(key: string, versionId: string | undefined): Promise<HeadObjectCommandOutput> {
+    try {
+      return await this.sender.send(new HeadObjectCommand(this.at(key, versionId)));
+    } catch (error) {
+      if (statusOf(error) === 404 && (error as Error).name !== "NoSuchBucket") {
+        throw new ObjectNotFoundError(key, this.url);
+      }
+      if (statusOf(error) !== 400 && statusOf(error) !== 403) throw error;
+      const found = await this.fetch(key, { versionId }, 0);
+      (found.Body as Readable).destroy();
+      return found;
+    }
+  }
+
+  /**
+   * Whether an error of a GET says that there is no such object. S3 says 403 rather than 404 to somebody who may list
+   * only some prefixes, so then the list decides; a version id of another server's making is 400, and 405 is a delete
+   * marker.
    */
   private async isMissing(error: unknown, key: string, versionId: string | undefined): Promise<boolean> {
     const status = statusOf(error);
-    if ((error as Error).name === "NoSuchBucket") return false;
-    if (status === 404 || (status === 400 && versionId !== undefined)) return true;
-    if (status === 405 && versionId !== undefined) return true;
-    if (status !== 403 || versionId !== undefined) return false;
+    const { name } = error as Error;
+    if (name === "NoSuchBucket") return false;
+    if (status === 404) return true;
+    if (versionId !== undefined && (status === 405 || (status === 400 && name === "InvalidArgument"))) return true;
+    if (name !== "AccessDenied") return false;
     try {
-      const { Contents = [] } = await this.sender.send(
-        new ListObjectsV2Command({ ...this.bucket(), Prefix: this.base + key, MaxKeys: 1 }),
-      );
-      return Contents[0]?.Key !== this.base + key;
+      return !(await this.isListed(key, versionId));
     } catch {
       // Neither may it list: the first refusal is the one to tell.
       return false;
     }
+  }
+
+  private async isListed(key: string, versionId: string | undefined): Promise<boolean> {
+    if (versionId !== undefined) {
+      for await (const version of this.versions(key)) {
+        if (version.key === key && version.versionId === versionId) return true;
+      }
+      return false;
+    }
+    const { Contents = [] } = await this.sender.send(
+      new ListObjectsV2Command({ ...this.bucket(), Prefix: this.base + key, MaxKeys: 1 }),
+    );
+    return Contents[0]?.Key === this.base + key;
   }
 
   async *list(prefix: string): AsyncIterable<StoredObject> {

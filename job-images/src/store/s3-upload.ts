@@ -247,15 +247,25 @@ async function abortOne(job: S3Upload, uploadId: string): Promise<void> {
 
 /** Aborts every upload of exactly this key but one: a key belongs to one writer at a time. */
 async function abortOthers(job: S3Upload, keep: string | undefined): Promise<void> {
-  const { Uploads = [] } = await job.sender.send(
-    new ListMultipartUploadsCommand({
-      Bucket: job.bucket,
-      Prefix: job.key,
-      ExpectedBucketOwner: job.settings.ExpectedBucketOwner,
-    }),
-  );
-  for (const { Key, UploadId } of Uploads) {
-    if (Key === job.key && UploadId !== undefined && UploadId !== keep) await abortOne(job, UploadId);
+  for (const uploadId of await uploadsOf(job)) if (uploadId !== keep) await abortOne(job, uploadId);
+}
+
+async function uploadsOf(job: S3Upload): Promise<string[]> {
+  const command = new ListMultipartUploadsCommand({
+    Bucket: job.bucket,
+    Prefix: job.key,
+    ExpectedBucketOwner: job.settings.ExpectedBucketOwner,
+  });
+  try {
+    const { Uploads = [] } = await job.sender.send(command);
+    return Uploads.flatMap(({ Key, UploadId }) => (Key === job.key && UploadId !== undefined ? [UploadId] : []));
+  } catch (error) {
+    // What is left over is swept up later; the upload itself is none the worse.
+    job.sender.warn(
+      `Whether an unfinished upload of ${job.key} was left could not be seen: ${(error as Error).message} ` +
+        "The bucket's lifecycle removes it, when it has a rule for incomplete uploads.",
+    );
+    return [];
   }
 }
 

@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { createHash, randomBytes } from "node:crypto";
 import { join } from "node:path";
-import { DamagedPartError, fetchArchive, UnreadablePartError } from "../../../job-images/src/engines/postgres/archive";
+import { fetchDecompressed } from "../../../job-images/src/engines/compressed-part";
+import { DamagedPartError, UnreadablePartError } from "../../../job-images/src/store/parts";
 import { DirectoryStore } from "../../../job-images/src/store/directory-store";
 import { temporaryFolder } from "../../support/postgres";
 
@@ -16,7 +17,7 @@ describe("fetching an archive", () => {
     await store.put(key, stored);
     const sha256 = createHash("sha256").update(named).digest("hex");
     const part = { name: "dump.pgc.zst", key, bytes: named.length, sha256 };
-    await fetchArchive(store, part, join(folder, "archive"), { signal: new AbortController().signal });
+    await fetchDecompressed(store, part, join(folder, "archive"), { signal: new AbortController().signal });
   }
 
   it("takes an honest one", () => fetch(whole, whole));

@@ -2,10 +2,14 @@ import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { type LocalServer } from "../../../job-images/src/engines/postgres/server";
 import { drJson, writeConfig } from "../../support/runner";
+import { skip } from "../../support/skip";
+import { storeKinds } from "../../support/store-kinds";
 import { makeDatabase, postgresServer, temporaryFolder, withClient } from "../../support/postgres";
 
 interface AwkwardDatabase {
   readonly name: string;
+  /** What it is made of may matter to a store as well: large parts. @default false */
+  readonly everywhere?: boolean;
   readonly sql: string;
 }
 
@@ -28,6 +32,7 @@ const awkward: readonly AwkwardDatabase[] = [
   },
   {
     name: "columns and types",
+    everywhere: true,
     sql: `
       CREATE TYPE public.mood AS ENUM ('sad', 'ok', 'hap"py', 'très content');
       CREATE TYPE public.pair AS (x int, "Y z" text);
@@ -172,38 +177,51 @@ async function independentDescription(server: LocalServer, databaseName: string)
   return `${schema}\n${data}`;
 }
 
-describe("awkward databases survive the round trip", () => {
-  before(async function () {
-    this.timeout(120_000);
-    await postgresServer();
-  });
-
-  for (const { name, sql } of awkward) {
-    it(`[guide 7, 11, 27] ${name}`, async function () {
-      this.timeout(120_000);
-      const server = await makeDatabase(name, sql);
-      await withClient(server, "postgres", async (client) => {
-        const quoted = `"${name.replace(/"/g, '""')}"`;
-        await client.query(
-          `ALTER DATABASE ${quoted} SET work_mem TO '5MB'; COMMENT ON DATABASE ${quoted} IS 'awkward'`,
-        );
-      });
-      const folder = temporaryFolder();
-      const config = writeConfig(folder, {
-        store: `file://${folder}/store`,
-        databases: [{ name: "awkward", engine: "postgres", url: server.url(name) }],
-      });
-      const backup = await drJson<{ verdict: string }>(["backup", "--config", config]);
-      assert.equal(backup.exitCode, 0, backup.stdout);
-
-      const tested = await drJson<{ verdict: string; level: string }>(["restore-test", "--config", config]);
-      assert.equal(tested.exitCode, 0, tested.stdout);
-      assert.equal(tested.json.level, "content");
-
-      const copyName = `${name} copy`;
-      const restored = await drJson(["restore", "latest", "--into", server.url(copyName), "--config", config]);
-      assert.equal(restored.exitCode, 0, restored.stdout);
-      assert.equal(await independentDescription(server, copyName), await independentDescription(server, name));
+for (const kind of storeKinds) {
+  describe(`awkward databases survive the round trip through a store of kind ${kind.name}`, () => {
+    before(async function () {
+      this.timeout(240_000);
+      await postgresServer();
+      if (kind.whyNot(true) === undefined) await kind.make(temporaryFolder());
     });
-  }
-});
+
+    for (const { name, sql, everywhere } of awkward) {
+      it(`[guide 7, 11, 27] ${name}`, async function () {
+        this.timeout(120_000);
+        const reason = kind.whyNot(everywhere ?? false);
+        if (reason !== undefined) skip(this, reason);
+        const server = await makeDatabase(name, sql);
+        await withClient(server, "postgres", async (client) => {
+          const quoted = `"${name.replace(/"/g, '""')}"`;
+          await client.query(
+            `ALTER DATABASE ${quoted} SET work_mem TO '5MB'; COMMENT ON DATABASE ${quoted} IS 'awkward'`,
+          );
+        });
+        const folder = temporaryFolder();
+        const store = await kind.make(folder);
+        const config = writeConfig(folder, {
+          store: store.url,
+          databases: [{ name: "awkward", engine: "postgres", url: server.url(name) }],
+        });
+        const backup = await drJson<{ verdict: string }>(["backup", "--config", config], store.env);
+        assert.equal(backup.exitCode, 0, backup.stdout);
+
+        const tested = await drJson<{ verdict: string; level: string }>(
+          ["restore-test", "--config", config],
+          store.env,
+        );
+        assert.equal(tested.exitCode, 0, tested.stdout);
+        assert.equal(tested.json.level, "content");
+
+        const copyName = `${name} copy`;
+        await withClient(server, "postgres", (client) =>
+          client.query(`DROP DATABASE IF EXISTS "${copyName.replace(/"/g, '""')}"`),
+        );
+        const into = ["--into", server.url(copyName)];
+        const restored = await drJson(["restore", "latest", ...into, "--config", config], store.env);
+        assert.equal(restored.exitCode, 0, restored.stdout);
+        assert.equal(await independentDescription(server, copyName), await independentDescription(server, name));
+      });
+    }
+  });
+}

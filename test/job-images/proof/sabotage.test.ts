@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { execFileSync, spawnSync } from "node:child_process";
-import { mkdirSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { buffer } from "node:stream/consumers";
 import { gunzipSync, gzipSync } from "node:zlib";
 import { Engine, type JobConfig } from "../../../recovery";
 import { postgresDump } from "../../../job-images/src/engines/postgres/dump";
@@ -13,12 +14,29 @@ import { sabotageTable } from "../../../job-images/src/commands/prove";
 import { openStore } from "../../../job-images/src/store/open-store";
 import { guideRestoreTest } from "../../support/guide-restore-test";
 import { temporaryFolder, withClient } from "../../support/postgres";
+import { skip } from "../../support/skip";
+import { type StoreKind, storeKinds } from "../../support/store-kinds";
 
 describe("sabotaged recovery points", () => {
-  it("[guide 11, 21, 48, 57] are each caught by the check that is meant to, and the guide's own test beside it", async function () {
-    this.timeout(300_000);
+  const environment = { ...process.env };
+  afterEach(() => {
+    process.env = { ...environment };
+  });
+
+  for (const kind of storeKinds) {
+    it(`[guide 11, 21, 48, 57] are each caught by the check that is meant to, and the guide's own test beside it: ${kind.name}`, async function () {
+      this.timeout(300_000);
+      const reason = kind.whyNot(false);
+      if (reason !== undefined) skip(this, reason);
+      await catchesEach(kind);
+    });
+  }
+
+  async function catchesEach(kind: StoreKind): Promise<void> {
     const signal = new AbortController().signal;
     const folder = temporaryFolder();
+    const { url, env } = await kind.make(folder);
+    Object.assign(process.env, env);
     const world = await ReferenceWorld.create(0.02);
     try {
       world.startWorking(1);
@@ -29,7 +47,7 @@ describe("sabotaged recovery points", () => {
         url: world.backupUrl,
         canary: { canarySeconds: 1 },
       };
-      const config: JobConfig = { store: `file://${folder}/store`, databases: [database] };
+      const config: JobConfig = { store: url, databases: [database] };
       const store = openStore(config.store);
       const manifest = await takeBackup({
         config,
@@ -82,7 +100,7 @@ describe("sabotaged recovery points", () => {
       async function guideCatches(copy: SpoiledCopy): Promise<boolean> {
         const work = join(folder, "guide", copy.name);
         mkdirSync(work, { recursive: true });
-        writeFileSync(join(work, "latest.sql.gz"), plainDump(copy));
+        writeFileSync(join(work, "latest.sql.gz"), await plainDump(copy));
         const env = { ...process.env, PGHOST: server.directory, PGPORT: String(server.access().port), PGUSER: "test" };
         return (
           (await guideRestoreTest({
@@ -93,18 +111,19 @@ describe("sabotaged recovery points", () => {
       }
 
       /** The same sabotage of the guide's kind of file: a gzipped plain dump. */
-      function plainDump(copy: SpoiledCopy): Buffer {
-        const read = (path: string): Buffer => {
-          const archive = spawnSync("zstd", ["-dcq", path], { maxBuffer: 2 ** 28 });
+      async function plainDump(copy: SpoiledCopy): Promise<Buffer> {
+        const read = (input: Buffer): Buffer => {
+          const archive = spawnSync("zstd", ["-dcq"], { input, maxBuffer: 2 ** 28 });
           if (archive.status !== 0 || archive.stdout.length === 0) return Buffer.alloc(0);
           return execFileSync(server.tools.program("pg_restore"), ["-f", "-"], {
             input: archive.stdout,
             maxBuffer: 2 ** 28,
           });
         };
-        const sql = read(copy.dumpPath);
+        const sql = read(readFileSync(copy.partPath("dump.pgc.zst")));
         if (sql.length > 0) return gzipSync(sql);
-        const honest = gzipSync(read(join(folder, "store", manifest.parts[0]!.key)));
+        const { key, versionId } = manifest.parts[0]!;
+        const honest = gzipSync(read(await buffer(await store.get(key, { versionId }))));
         if (copy.name === "empty file") return gzipSync("");
         if (copy.name.startsWith("truncated")) return honest.subarray(0, honest.length / 2);
         const flipped = Buffer.from(honest);
@@ -115,5 +134,5 @@ describe("sabotaged recovery points", () => {
     } finally {
       await world.destroy();
     }
-  });
+  }
 });

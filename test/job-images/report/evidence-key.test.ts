@@ -1,12 +1,12 @@
 import assert from "node:assert/strict";
 import { generateKeyPairSync } from "node:crypto";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { CreateKeyCommand, KMSClient } from "@aws-sdk/client-kms";
 import { openEvidenceKey } from "../../../job-images/src/report/open-evidence-key";
 import { SigningKeyKind, type SignatureSettings } from "../../../recovery";
 import { moto, whyNoMoto } from "../../support/moto";
+import { temporaryFolder } from "../../support/postgres";
 import { skip } from "../../support/skip";
 
 const digest = "a".repeat(64);
@@ -30,7 +30,7 @@ describe("key that vouches for evidence", () => {
   const pathOf = (name: string): string => join(folder, name);
 
   before(() => {
-    folder = mkdtempSync(join(tmpdir(), "dr-evidence-key-"));
+    folder = temporaryFolder();
     for (const name of ["one", "two"]) {
       const { privateKey, publicKey } = generateKeyPairSync("ed25519");
       writeFileSync(pathOf(`${name}.key`), privateKey.export({ type: "pkcs8", format: "pem" }));
@@ -40,7 +40,6 @@ describe("key that vouches for evidence", () => {
     writeFileSync(pathOf("ec.key"), privateKey.export({ type: "pkcs8", format: "pem" }));
     writeFileSync(pathOf("empty.key"), "");
   });
-  after(() => rmSync(folder, { recursive: true }));
 
   it("of a file signs with its private half and checks with its public one", async () => {
     await signsAndChecks({ keyFile: pathOf("one.key") }, { keyFile: pathOf("two.key") });

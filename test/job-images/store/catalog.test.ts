@@ -1,7 +1,6 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
-import { mkdtemp, rm, truncate, unlink, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { truncate, unlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { readCatalog, verifyRecoveryPoint } from "../../../job-images/src/store/catalog";
 import { type ObjectStore, type StoredObject, type StoredVersion } from "../../../job-images/src/store/object-store";
@@ -9,17 +8,17 @@ import { replicationProblems } from "../../../job-images/src/store/replication";
 import { DirectoryStore } from "../../../job-images/src/store/directory-store";
 import { type Manifest, manifestKey, partKey } from "../../../recovery";
 import { DelegatingStore } from "../../support/delegating-store";
+import { temporaryFolder } from "../../support/postgres";
 import { sealManifest, writeRecoveryPoint } from "../../support/recovery-point";
 
 describe("catalog", () => {
   let root: string;
   let store: DirectoryStore;
 
-  beforeEach(async () => {
-    root = await mkdtemp(join(tmpdir(), "dr-catalog-"));
+  beforeEach(() => {
+    root = temporaryFolder();
     store = new DirectoryStore(root);
   });
-  afterEach(() => rm(root, { recursive: true, force: true }));
 
   const only = async (): Promise<Awaited<ReturnType<typeof readCatalog>>[number]> => {
     const entries = await readCatalog(store);

@@ -1,13 +1,13 @@
 import assert from "node:assert/strict";
 import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { mkdir, mkdtemp, readdir, readFile, rm, symlink, utimes, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { mkdir, readdir, readFile, symlink, utimes, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { Readable } from "node:stream";
 import { DirectoryStore } from "../../../job-images/src/store/directory-store";
 import { StoreError } from "../../../job-images/src/store/object-store";
 import { openStore } from "../../../job-images/src/store/open-store";
+import { temporaryFolder } from "../../support/postgres";
 import { skip } from "../../support/skip";
 import { storeContract } from "./contract";
 
@@ -22,11 +22,10 @@ describe("directory store", () => {
   let scratch: string;
   let root: string;
 
-  beforeEach(async () => {
-    scratch = await mkdtemp(join(tmpdir(), "dr-directory-store-"));
+  beforeEach(() => {
+    scratch = temporaryFolder();
     root = join(scratch, "store");
   });
-  afterEach(() => rm(scratch, { recursive: true, force: true }));
 
   describe("contract", () => {
     storeContract(() =>

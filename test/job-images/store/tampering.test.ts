@@ -1,8 +1,7 @@
 import assert from "node:assert/strict";
 import { createHash, generateKeyPairSync, randomBytes } from "node:crypto";
-import { mkdtempSync, writeFileSync } from "node:fs";
-import { mkdtemp, rm, unlink } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { writeFileSync } from "node:fs";
+import { unlink } from "node:fs/promises";
 import { join } from "node:path";
 import { buffer } from "node:stream/consumers";
 import { DeleteObjectCommand } from "@aws-sdk/client-s3";
@@ -27,6 +26,7 @@ import {
   TargetClass,
   Verdict,
 } from "../../../recovery";
+import { temporaryFolder } from "../../support/postgres";
 import { radosgw, whyNoRadosgw } from "../../support/radosgw";
 import { sealManifest, writeRecoveryPoint } from "../../support/recovery-point";
 import { createBucket, locationOf, s3Client } from "../../support/s3-bucket";
@@ -54,7 +54,7 @@ interface Scene {
 }
 
 function newKey(): EvidenceKey {
-  const path = join(mkdtempSync(join(tmpdir(), "dr-tampering-key-")), "evidence.key");
+  const path = join(temporaryFolder(), "evidence.key");
   writeFileSync(path, generateKeyPairSync("ed25519").privateKey.export({ type: "pkcs8", format: "pem" }));
   return openEvidenceKey({ keyFile: path }, { toSign: true })!;
 }
@@ -335,9 +335,9 @@ describe("tampering", () => {
   let sharedBucket: Promise<string> | undefined;
 
   async function inDirectory() {
-    const root = await mkdtemp(join(tmpdir(), "dr-tampering-"));
+    const root = temporaryFolder();
     const scene = await setUp(new DirectoryStore(root), (key) => unlink(join(root, key)));
-    return { scene, end: () => rm(root, { recursive: true }) };
+    return { scene, end: () => Promise.resolve() };
   }
 
   async function inBucket() {

@@ -1,28 +1,35 @@
-import { Readable } from "node:stream";
+import { type Readable } from "node:stream";
 import { type Client } from "pg";
-import { BackupMethod, jobConfigDefaults, type ManifestPart, partKey } from "../../../../recovery";
+import { BackupMethod, jobConfigDefaults, type ManifestPart, TargetClass } from "../../../../recovery";
 import { OperationError } from "../../errors";
-import { allEnded, checkedOutput, runTool, Tool } from "../../process/child";
-import { type Progress } from "../../progress";
-import { type BackupEngine, type BackupRequest, type TakenBackup } from "../engine";
+import { allEnded, checkedStream, runTool, Tool } from "../../process/child";
+import { putPart } from "../../store/parts";
+import { zstdVersion } from "../compressed-part";
+import { type BackupRequest, type RecoveryEngine, type TakenBackup } from "../engine";
+import { counted, throttled } from "../paced-stream";
 import { watchBlockedSessions } from "./blocking-watch";
+import { dumpPart, factsPart, globalsPart } from "./dump-parts";
+import { restoreDumpInto, restoreDumpIntoThrowAway } from "./dump-restore";
+import { openDumpSabotage } from "./dump-sabotage";
 import { countLargeObjects, one, type PostgresFacts, readDescription, readTables } from "./facts";
 import { accessOf, databaseConnectionString, describeAccess, libpqEnvironment, type PostgresAccess } from "./libpq";
 import { isTransactionPooled, refuseHiddenObjects } from "./preflight";
 import { connect } from "./session";
 import { type PostgresTools, toolsForServer } from "./tools";
 
-/** The parts of a dump. */
-export const dumpPart = "dump.pgc.zst";
-export const globalsPart = "globals.sql";
-export const factsPart = "facts.json";
-
 /**
  * A logical dump: custom format, uncompressed by pg_dump and compressed by zstd, which is several times faster than
  * pg_dump's own gzip at the same size (bench/). The kernel connects the two; this process only reads the result, and
  * never holds more of it than a few chunks.
  */
-export const postgresDump: BackupEngine = { method: BackupMethod.Dump, take };
+export const postgresDump: RecoveryEngine = {
+  method: BackupMethod.Dump,
+  targetClass: { test: TargetClass.ThrowAway, restore: TargetClass.DurableServer },
+  take,
+  restoreTest: restoreDumpIntoThrowAway,
+  restoreInto: restoreDumpInto,
+  openSabotage: openDumpSabotage,
+};
 
 async function take(request: BackupRequest): Promise<TakenBackup> {
   const access = accessOf(request.database, request.database.standbyUrl === undefined ? "url" : "standbyUrl");
@@ -64,10 +71,11 @@ async function take(request: BackupRequest): Promise<TakenBackup> {
     await client.query("COMMIT");
 
     request.progress.step("roles and facts");
+    const globals = await dumpGlobals(client, access, tools, request.signal);
     const parts = [
       dump,
-      await putPart(request, globalsPart, Buffer.from(await dumpGlobals(client, access, tools, request.signal))),
-      await putPart(request, factsPart, Buffer.from(JSON.stringify(facts))),
+      await put(request, globalsPart, Buffer.from(globals)),
+      await put(request, factsPart, Buffer.from(JSON.stringify(facts))),
     ];
     const { database } = description;
     return {
@@ -137,11 +145,10 @@ async function dumpUnderWatch(
       stdin: pgDump.output,
       signal,
     });
-    const body = Readable.from(
-      throttled(counted(checkedOutput([pgDump, zstd]), request.progress), settings.maxBytesPerSecond),
-      { objectMode: false },
+    const body = checkedStream([pgDump, zstd], (output) =>
+      throttled(counted(output, request.progress), settings.maxBytesPerSecond),
     );
-    const putting = putPart(request, dumpPart, body, signal);
+    const putting = put(request, dumpPart, body, signal);
     const reading = readFacts();
     const [dump, facts] = await Promise.allSettled([
       putting,
@@ -161,37 +168,13 @@ async function dumpUnderWatch(
   }
 }
 
-async function* counted(source: AsyncIterable<Buffer>, progress: Progress): AsyncGenerator<Buffer> {
-  let bytes = 0;
-  for await (const chunk of source) {
-    bytes += chunk.length;
-    progress.bytes(bytes);
-    yield chunk;
-  }
-}
-
-/** Slows a stream down; the back-pressure reaches pg_dump and through it the database. */
-async function* throttled(source: AsyncIterable<Buffer>, bytesPerSecond: number | undefined): AsyncGenerator<Buffer> {
-  const start = Date.now();
-  let bytes = 0;
-  for await (const chunk of source) {
-    yield chunk;
-    if (bytesPerSecond === undefined) continue;
-    bytes += chunk.length;
-    const ahead = (bytes / bytesPerSecond) * 1000 - (Date.now() - start);
-    if (ahead > 0) await new Promise((resolve) => setTimeout(resolve, ahead));
-  }
-}
-
-async function putPart(
-  request: BackupRequest,
+function put(
+  { store, database, id, signal: ofRequest }: BackupRequest,
   name: string,
   body: Readable | Buffer,
-  signal: AbortSignal = request.signal,
+  signal = ofRequest,
 ): Promise<ManifestPart> {
-  const key = partKey(request.database.name, request.id, name);
-  const { bytes, sha256, versionId } = await request.store.put(key, body, { signal });
-  return { name, key, bytes, sha256, versionId };
+  return putPart(store, { database: database.name, id }, name, body, { signal });
 }
 
 /** Roles, memberships and role settings, as SQL that a person can run by hand. */
@@ -217,8 +200,4 @@ async function dumpGlobals(
     ],
     { env: libpqEnvironment(access, "dr globals"), signal },
   );
-}
-
-async function zstdVersion(): Promise<string> {
-  return /v([\d.]+)/.exec(await runTool("zstd", ["--version"]))?.[1] ?? "unknown";
 }

@@ -9,8 +9,9 @@ const heartbeatDays = 7;
  * the heartbeat. Every statement may be run again.
  *
  * @param role the backup role; it also beats the heart, through a function, so that it needs no right on any table.
+ * @param slot the replication slot of the log; the role then may replicate
  */
-export async function prepareStatements(client: Client, role: string): Promise<string[]> {
+export async function prepareStatements(client: Client, role: string, slot?: string): Promise<string[]> {
   const name = quoteIdentifier(role);
   const { exists, superuser, database } = await one<{ exists: boolean; superuser: boolean; database: string }>(
     client,
@@ -23,6 +24,7 @@ export async function prepareStatements(client: Client, role: string): Promise<s
     `GRANT pg_read_all_data, pg_read_all_stats TO ${name}`,
     // Without it a row-level policy would hide rows from the dump.
     `ALTER ROLE ${name} BYPASSRLS`,
+    ...(slot === undefined ? [] : [`ALTER ROLE ${name} REPLICATION`]),
     ...largeObjects.map(({ oid }) => `GRANT SELECT ON LARGE OBJECT ${oid} TO ${name}`),
   ];
   return [
@@ -38,6 +40,12 @@ $$`,
     `REVOKE ALL ON FUNCTION ${canarySchema}.beat() FROM PUBLIC`,
     `GRANT USAGE ON SCHEMA ${canarySchema} TO ${name}`,
     `GRANT EXECUTE ON FUNCTION ${canarySchema}.beat() TO ${name}`,
+    ...(slot === undefined
+      ? []
+      : [
+          `SELECT pg_create_physical_replication_slot(${quoteLiteral(slot)}, true)
+  WHERE NOT EXISTS (SELECT FROM pg_replication_slots WHERE slot_name = ${quoteLiteral(slot)})`,
+        ]),
   ];
 }
 

@@ -9,7 +9,7 @@ import { type PostgresAccess } from "./libpq";
 import { connect } from "./session";
 import { type PostgresTools } from "./tools";
 
-const readyDeadlineSeconds = 60;
+const defaultReadySeconds = 60;
 const ownerFile = "owner.pid";
 const folderPrefix = "dr-server-";
 
@@ -44,6 +44,10 @@ export interface ServerOptions {
   /** Listen on this loopback port beside the socket. */
   readonly port?: number;
   readonly dataChecksums?: boolean;
+  /** A data directory outside of the server's own folder, which `destroy` leaves alone. @default one inside it */
+  readonly dataDirectory?: string;
+  /** How long it may take to accept connections: a replay of much log takes as long as it takes. @default 60 */
+  readonly readySeconds?: number;
   /** Go on running after this process has ended, until somebody stops it. @default false */
   readonly outlive?: boolean;
   readonly signal?: AbortSignal;
@@ -59,13 +63,16 @@ export class LocalServer {
     readonly directory: string,
     readonly tools: PostgresTools,
     private readonly options: ServerOptions,
-    private readonly runAs: RunAs | undefined,
+    /** Whom it runs as, and its data belongs to; absent when that is ourselves. */
+    readonly runAs: RunAs | undefined,
     /** Whether the server has no network at all, not even by mistake. */
     readonly isolated: boolean,
   ) {}
 
   /** How a standby reaches its primary. */
   private follow: string | undefined;
+  /** The superuser of a data directory that came from elsewhere. */
+  private foreignSuperuser: string | undefined;
   private process: ChildProcess | undefined;
   private exited: Promise<void> = Promise.resolve();
 
@@ -100,25 +107,44 @@ export class LocalServer {
     });
   }
 
+  /**
+   * A server for a data directory that comes from elsewhere, not started yet: the caller fills `dataDirectory` first.
+   * Nothing of its own configuration takes part: it may archive, replicate and load whatever its source did.
+   *
+   * @param superuser a superuser of that cluster
+   */
+  static async forDataOfAnother(options: ServerOptions, superuser: string): Promise<LocalServer> {
+    const server = await LocalServer.prepare(options);
+    server.foreignSuperuser = superuser;
+    writeFileSync(join(server.directory, "server.conf"), "");
+    writeFileSync(join(server.directory, "hba.conf"), "local all all trust\n");
+    writeFileSync(join(server.directory, "ident.conf"), "");
+    return server;
+  }
+
   private static async make(
     options: ServerOptions,
     fill: (server: LocalServer) => Promise<unknown>,
   ): Promise<LocalServer> {
-    sweepDeadServers();
-    const runAs = unprivilegedUser();
-    const directory = await mkdtemp(join(shortTemporaryFolder(), folderPrefix));
-    writeFileSync(join(directory, ownerFile), String(process.pid));
-    if (runAs) chownSync(directory, runAs.uid, runAs.gid);
-    const server = new LocalServer(directory, options.tools, options, runAs, options.isolated === true && canIsolate());
+    const server = await LocalServer.prepare(options);
     try {
       await fill(server);
-      server.writeSettings(options.settings);
+      server.writeSettings();
       await server.start();
       return server;
     } catch (error) {
       await server.destroy();
       throw error;
     }
+  }
+
+  private static async prepare(options: ServerOptions): Promise<LocalServer> {
+    sweepDeadServers();
+    const runAs = unprivilegedUser();
+    const directory = await mkdtemp(join(shortTemporaryFolder(), folderPrefix));
+    writeFileSync(join(directory, ownerFile), String(process.pid));
+    if (runAs) chownSync(directory, runAs.uid, runAs.gid);
+    return new LocalServer(directory, options.tools, options, runAs, options.isolated === true && canIsolate());
   }
 
   /** Runs one of PostgreSQL's programs in the server's folder, as the user that the server runs as. */
@@ -136,31 +162,45 @@ export class LocalServer {
   }
 
   get dataDirectory(): string {
-    return join(this.directory, "data");
+    return this.options.dataDirectory ?? join(this.directory, "data");
   }
 
   /** How to reach a database of it. */
   access(databaseName = "postgres"): PostgresAccess {
-    return { host: this.directory, port: this.port, user: superuser, databaseName };
+    return { host: this.directory, port: this.port, user: this.superuser, databaseName };
   }
 
   /** How to reach it from another program, as the job configuration writes it. */
-  url(databaseName: string, user = superuser): string {
+  url(databaseName: string, user = this.superuser): string {
     return `postgresql://${user}@/${encodeURIComponent(databaseName)}?host=${encodeURIComponent(this.directory)}&port=${this.port}`;
   }
 
-  /** Starts the server again after a stop. */
-  async start(): Promise<void> {
+  /**
+   * Starts the server, again after a stop as well.
+   *
+   * @param settings for this start alone; only on data of another server
+   */
+  async start(settings: Readonly<Record<string, string>> = {}): Promise<void> {
     const log = openSync(join(this.directory, "log"), "a");
-    const [program, ...args] = [...this.launcher(), this.tools.program("postgres"), "-D", this.dataDirectory];
-    const child = spawn(program, args, {
-      cwd: this.directory,
-      stdio: ["ignore", log, log],
-      env: { PATH: process.env.PATH, LC_ALL: "C.UTF-8" },
-      // Ctrl-C in a terminal reaches the whole group; the server is stopped by us, in order.
-      detached: true,
-      ...(this.isolated ? {} : this.runAs),
-    });
+    const launcher = this.launcher();
+    const child = spawn(
+      launcher[0]!,
+      [
+        ...launcher.slice(1),
+        this.tools.program("postgres"),
+        "-D",
+        this.dataDirectory,
+        ...this.foreignArguments(settings),
+      ],
+      {
+        cwd: this.directory,
+        stdio: ["ignore", log, log],
+        env: { PATH: process.env.PATH, LC_ALL: "C.UTF-8" },
+        // Ctrl-C in a terminal reaches the whole group; the server is stopped by us, in order.
+        detached: true,
+        ...(this.isolated ? {} : this.runAs),
+      },
+    );
     closeSync(log);
     this.process = child;
     this.exited = new Promise((resolve) => child.once("exit", () => resolve()));
@@ -189,16 +229,39 @@ export class LocalServer {
     return this.options.port ?? 5432;
   }
 
-  private writeSettings(settings: Readonly<Record<string, string>>): void {
-    const all: Record<string, string> = {
+  private get superuser(): string {
+    return this.foreignSuperuser ?? superuser;
+  }
+
+  private allSettings(): Record<string, string> {
+    return {
       listen_addresses: this.options.port === undefined ? "" : "127.0.0.1",
       port: String(this.port),
       unix_socket_directories: this.directory,
       ...(this.follow === undefined ? {} : { primary_conninfo: this.follow }),
-      ...settings,
+      ...this.options.settings,
     };
-    const lines = Object.entries(all).map(([name, value]) => `${name} = '${value.replace(/'/g, "''")}'\n`);
+  }
+
+  private writeSettings(): void {
+    const lines = Object.entries(this.allSettings()).map(
+      ([name, value]) => `${name} = '${value.replace(/'/g, "''")}'\n`,
+    );
     writeFileSync(join(this.dataDirectory, "postgresql.auto.conf"), lines.join(""));
+  }
+
+  /** The command line wins over every file, `postgresql.auto.conf` of the data directory included. */
+  private foreignArguments(settings: Readonly<Record<string, string>>): string[] {
+    if (this.foreignSuperuser === undefined) return [];
+    const files = {
+      config_file: join(this.directory, "server.conf"),
+      hba_file: join(this.directory, "hba.conf"),
+      ident_file: join(this.directory, "ident.conf"),
+    };
+    return Object.entries({ ...this.allSettings(), ...settings, ...files }).flatMap(([name, value]) => [
+      "-c",
+      `${name}=${value}`,
+    ]);
   }
 
   /** The words before `postgres`: the kernel ends the server when this process dies, however it dies. */
@@ -210,8 +273,9 @@ export class LocalServer {
   }
 
   private async untilReady(child: ChildProcess): Promise<void> {
-    const deadline = Date.now() + readyDeadlineSeconds * 1000;
+    const deadline = Date.now() + (this.options.readySeconds ?? defaultReadySeconds) * 1000;
     for (;;) {
+      this.options.signal?.throwIfAborted();
       try {
         await (await connect(this.access(), { connectTimeoutSeconds: 2 })).end();
         return;

@@ -9,6 +9,8 @@ export interface SessionOptions {
   /** On top of the fixed session settings. */
   readonly settings?: Readonly<Record<string, string>>;
   readonly connectTimeoutSeconds?: number;
+  /** Speak the replication protocol, on no database. @default false */
+  readonly replication?: boolean;
 }
 
 /** A connection whose values are written as text under the fixed settings. The caller ends it. */
@@ -40,6 +42,8 @@ async function open(access: PostgresAccess, options: SessionOptions, ssl: Client
     options: sessionOptions(options.settings),
     connectionTimeoutMillis: (options.connectTimeoutSeconds ?? 10) * 1000,
     keepAlive: true,
+    // Missing from the driver's types; it goes into the startup message as it is.
+    ...(options.replication ? { replication: "true" } : {}),
   });
   // A server that goes away while a session is idle is reported by the next query; without a listener it is a crash.
   client.on("error", () => undefined);

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { ArchiveDataReader } from "../../../job-images/src/proof/archive-data-reader";
+import { ArchiveDataReader } from "../../../job-images/src/engines/postgres/archive-data-reader";
 
 function readInChunks(
   text: Buffer,

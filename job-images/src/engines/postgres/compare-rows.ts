@@ -1,29 +1,13 @@
 import { createHash, type Hash } from "node:crypto";
 import { type Client } from "pg";
-import { type EvidenceCheck } from "../../../recovery";
-import {
-  countAndSample,
-  countLargeObjects,
-  one,
-  type PostgresFacts,
-  type TableFacts,
-  tableName,
-} from "../engines/postgres/facts";
-import { databaseConnectionString, libpqEnvironment, type PostgresAccess } from "../engines/postgres/libpq";
-import { type PostgresTools } from "../engines/postgres/tools";
-import { checkedOutput, Tool } from "../process/child";
+import { type EvidenceCheck } from "../../../../recovery";
+import { countAndSample, countLargeObjects, one, type PostgresFacts, type TableFacts, tableName } from "./facts";
+import { databaseConnectionString, libpqEnvironment, type PostgresAccess } from "./libpq";
+import { type PostgresTools } from "./tools";
+import { checkedOutput, Tool } from "../../process/child";
 import { ArchiveDataReader } from "./archive-data-reader";
-import { judged, undecided } from "./check";
-
-/** One table's comparison, for the report. */
-export interface TableComparison {
-  readonly table: string;
-  readonly expectedRows: number;
-  readonly rows: number;
-  /** Rows of the sample by key hash that were compared; 0 where there was no sample. */
-  readonly sampledRows: number;
-  readonly equal: boolean;
-}
+import { judged, undecided } from "../../proof/check";
+import { type TableComparison } from "../../proof/proof-run";
 
 /**
  * The restored rows against the source's facts: the archive can only be compared with the source by what was measured

@@ -1,9 +1,9 @@
 import { type Client } from "pg";
-import { type EvidenceCheck } from "../../../recovery";
-import { type PostgresFacts, readDescription, type RoleFacts } from "../engines/postgres/facts";
-import { type InventoryEntry } from "../engines/postgres/inventory";
-import { settingStatement } from "../engines/postgres/globals";
-import { judged } from "./check";
+import { type EvidenceCheck } from "../../../../recovery";
+import { type PostgresFacts, readDescription, type RoleFacts } from "./facts";
+import { type InventoryEntry } from "./inventory";
+import { settingStatement } from "./globals";
+import { judged } from "../../proof/check";
 
 /** The source's roles against those of the server that is restored on. Made before the restore, which needs them. */
 export function compareRoles(expected: readonly RoleFacts[], got: readonly RoleFacts[]): EvidenceCheck {

@@ -1,8 +1,8 @@
 import { type Client } from "pg";
-import { type EvidenceCheck, type OrphanRule } from "../../../recovery";
-import { one } from "../engines/postgres/facts";
-import { quoteIdentifier, quoteLiteral } from "../engines/postgres/libpq";
-import { judged, passed } from "./check";
+import { type EvidenceCheck, type OrphanRule } from "../../../../recovery";
+import { one } from "./facts";
+import { quoteIdentifier, quoteLiteral } from "./libpq";
+import { judged, passed } from "../../proof/check";
 
 /** A reference that must lead somewhere. */
 interface Reference {

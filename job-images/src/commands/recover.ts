@@ -1,0 +1,195 @@
+import { createInterface } from "node:readline/promises";
+import {
+  combineVerdicts,
+  ExitCode,
+  exitCodeOf,
+  jobConfigDefaults,
+  type PlannedSource,
+  Verdict,
+} from "../../../recovery";
+import { type Command, type CommandContext } from "../command";
+import { oneDatabase } from "../config-file";
+import { acceptsPlace, isPath } from "../engines/database-kinds";
+import { messageOf, NoRecoveryPointError, OperationError, UsageError } from "../errors";
+import { planFor } from "../procedures/recovery-planning";
+import { type RecordedRestore, restoreAndRecord, restoreStreamAndRecord } from "../procedures/recorded-restore";
+import { describeProof } from "../report/proof-report";
+import { planText, targetOf } from "./plan";
+
+interface Attempt {
+  readonly id: string;
+  readonly verdict: Verdict;
+  readonly seconds: number | null;
+  readonly why: string;
+}
+
+/** Environments in which nobody has to be asked. */
+const unattended: readonly string[] = [jobConfigDefaults.environment, "drill"];
+
+/** `dr recover --to WHEN --into PLACE` */
+export const recover: Command = {
+  name: "recover",
+  usage: "[DATABASE] --to WHEN --into PLACE [--into PLACE]",
+  summary:
+    "carry out the best of `dr plan`: restore beside what is there, prove, and fall back to the next when a proof fails",
+  details:
+    "Asks for what is not given, and always before it begins. Nothing that exists is overwritten: clients are pointed to the new place once it is proven.",
+  options: {
+    to: { type: "string" },
+    into: { type: "string", multiple: true },
+    "password-file": { type: "string" },
+    scratch: { type: "string" },
+    yes: { type: "boolean" },
+  },
+  optionHelp: {
+    to: "WHEN  latest, a time like 2026-11-23T14:05:00Z, lsn:X/Y or name:X",
+    into: "PLACE  a new database's URL for dumps, a new data directory's path for the log, the file's path for SQLite; one of each may be given",
+    "password-file": "FILE  the password to the target server; default: libpq's own rules",
+    scratch: "DIR  with room for the decompressed archive; default: the temporary folder",
+    yes: `ask nothing; only in the environments ${unattended.join(" and ")}`,
+  },
+  maxWords: 1,
+  isProof: false,
+  async run({ words, options }, context) {
+    const config = context.config();
+    const environment = config.environment ?? jobConfigDefaults.environment;
+    const yes = options.yes === true;
+    if (yes && !unattended.includes(environment)) {
+      throw new UsageError(`--yes is for ${unattended.join(" and ")}: this is ${environment}, where a person decides.`);
+    }
+    const questions = yes ? undefined : new Questions();
+    try {
+      const database = oneDatabase(config, words[0]);
+      const target = targetOf((options.to as string | undefined) ?? (await questions?.moment()));
+      const { plan, entries } = await planFor(context, database, target);
+      context.progress.note(planText(plan.sources, plan.chosen));
+      if (!plan.chosen) {
+        throw new NoRecoveryPointError(
+          `Nothing can bring ${database.name} there: \`dr plan\` says why for each source.`,
+        );
+      }
+      const places = (options.into as string[] | undefined) ?? (await questions?.places(plan.chosen)) ?? [];
+      if (places.length === 0) throw new UsageError("Name the new place: --into PLACE");
+      const usable = plan.sources
+        .filter(({ usable }) => usable)
+        .flatMap((source) => {
+          const entry = entries.get(source.id);
+          const into = places.find((place) => (entry ? acceptsPlace(entry.manifest, place) : isPath(place)));
+          return into === undefined ? [] : [{ source, entry, into }];
+        });
+      if (usable.length === 0) {
+        throw new UsageError(
+          `No usable source can be restored into ${places.join(" or ")}: \`dr plan\` lists them, a dump needs a URL and the log a path.`,
+        );
+      }
+      await questions?.confirm(database.name, usable[0]!.source);
+      const attempts: Attempt[] = [];
+      for (const { source, entry, into } of usable) {
+        const place = {
+          into,
+          to: source.to,
+          passwordFile: options["password-file"] as string | undefined,
+          scratch: options.scratch as string | undefined,
+          keep: false,
+        };
+        const attempt = await tryOne(context, source, () =>
+          // Without a recovery point to begin with it is a stream.
+          entry ? restoreAndRecord(context, entry, place) : restoreStreamAndRecord(context, database, place),
+        );
+        attempts.push(attempt);
+        if (attempt.restored?.verdict === Verdict.Pass) return report(attempts, attempt.restored, source);
+        context.progress.note(`${source.id} did not pass its proof (${attempt.why}); trying the next source`);
+      }
+      const verdict = combineVerdicts(attempts.map(({ verdict }) => verdict));
+      return {
+        exitCode: verdict === Verdict.Pass ? ExitCode.Fail : exitCodeOf(verdict),
+        json: { verdict, chosen: null, attempts: attempts.map(plainAttempt) },
+        text: `Nothing could be recovered and proven:\n${attempts.map(({ id, why }) => `  ${id}: ${why}`).join("\n")}`,
+      };
+    } finally {
+      questions?.close();
+    }
+  },
+};
+
+async function tryOne(
+  context: CommandContext,
+  source: PlannedSource,
+  work: () => Promise<RecordedRestore>,
+): Promise<Attempt & { readonly restored?: RecordedRestore }> {
+  context.progress.note(`recovering from ${source.id}`);
+  try {
+    const restored = await work();
+    const failed = restored.measurement.checks.filter(({ verdict }) => verdict !== Verdict.Pass);
+    const why = failed.map(({ name, detail }) => `${name}: ${detail}`).join("; ");
+    return { id: source.id, verdict: restored.verdict, seconds: restored.seconds, why, restored };
+  } catch (error) {
+    // A place that cannot be used is the same for every source: the person must name another one.
+    if (error instanceof UsageError || context.signal.aborted || !(error instanceof OperationError)) throw error;
+    return { id: source.id, verdict: Verdict.Fail, seconds: null, why: messageOf(error) };
+  }
+}
+
+function plainAttempt({ id, verdict, seconds, why }: Attempt): Attempt {
+  return { id, verdict, seconds, why };
+}
+
+function report(attempts: readonly Attempt[], restored: RecordedRestore, source: PlannedSource) {
+  const { verdict, measurement, kept, where, seconds, evidence } = restored;
+  return {
+    exitCode: exitCodeOf(verdict),
+    json: {
+      verdict,
+      chosen: source.id,
+      place: kept,
+      seconds,
+      estimatedSeconds: source.recoverySeconds,
+      lossSeconds: source.lossSeconds,
+      achievedRpoSeconds: measurement.achievedRpoSeconds,
+      attempts: attempts.map(plainAttempt),
+      checks: measurement.checks,
+      evidence,
+    },
+    text: [
+      describeProof(measurement),
+      where,
+      `evidence: ${evidence ?? "none"}`,
+      "Next: point the clients at it, then take a backup of it (`dr doctor` says what else it needs): until then it is not protected.",
+    ].join("\n"),
+  };
+}
+
+/** The few questions that matter at three in the morning, on the terminal. */
+class Questions {
+  private readonly terminal = process.stdin.isTTY
+    ? createInterface({ input: process.stdin, output: process.stderr })
+    : undefined;
+
+  async moment(): Promise<string> {
+    return this.ask("To which moment? `latest`, or the last time when all was well, as in 2026-11-23T14:05:00Z: ");
+  }
+
+  async places(source: PlannedSource): Promise<string[]> {
+    return [
+      await this.ask(`Where to? ${source.id} needs a place that does not exist yet (a URL for a dump, else a path): `),
+    ];
+  }
+
+  async confirm(database: string, source: PlannedSource): Promise<void> {
+    const answer = await this.ask(`This restores ${source.id} and touches nothing else. Type ${database} to begin: `);
+    if (answer !== database) throw new UsageError(`${JSON.stringify(answer)} is not ${database}: nothing was done.`);
+  }
+
+  close(): void {
+    this.terminal?.close();
+  }
+
+  private async ask(question: string): Promise<string> {
+    if (!this.terminal) {
+      throw new UsageError(
+        `There is no terminal to ask on, and a recovery begins only when a person says so: run it on one. (${question.trim()})`,
+      );
+    }
+    return (await this.terminal.question(question)).trim();
+  }
+}

@@ -1,0 +1,118 @@
+import { stat } from "node:fs/promises";
+import { join } from "node:path";
+import { type EvidenceCheck, jobConfigDefaults } from "../../../../recovery";
+import { NoRecoveryPointError } from "../../errors";
+import { inScratchFolder } from "../../process/scratch-folder";
+import { failed, passed, undecided } from "../../proof/check";
+import { ProofRun, type RestoreProof } from "../../proof/proof-run";
+import {
+  type RestoredCopy,
+  type StreamEngine,
+  type StreamIntoRequest,
+  type StreamRequest,
+  type StreamWindow,
+} from "../engine";
+import { checkConsistency } from "./consistency";
+import { checkWholeFile, leaveWriteAheadLog } from "./file-proof";
+import { readCanary, type SqliteCanary } from "./facts";
+import { restoreIntoFile } from "./into-file";
+import { type LitestreamReplica, readStreamWindow, restoreStream } from "./litestream";
+
+/** Litestream's replica of a file: what the RPO is met with between two copies. */
+export const sqliteStream: StreamEngine = {
+  window: (request) => inScratchFolder((scratch) => readStreamWindow({ ...request, scratch })),
+  restoreTest,
+  restoreInto,
+};
+
+function restoreTest(request: StreamRequest): Promise<RestoreProof> {
+  return inScratchFolder(async (scratch) => {
+    const replica = { ...request, scratch };
+    const window = await windowFor(replica, request.at);
+    return restoreAndProve(request, replica, window, join(scratch, "restored.db"));
+  });
+}
+
+function restoreInto(request: StreamIntoRequest): Promise<RestoredCopy> {
+  return inScratchFolder(async (scratch) => {
+    const replica = { ...request, scratch };
+    const window = await windowFor(replica, request.at);
+    return restoreIntoFile(request, 0, (path, publish) => restoreAndProve(request, replica, window, path, publish));
+  });
+}
+
+async function windowFor(replica: LitestreamReplica, at: Date | undefined): Promise<StreamWindow> {
+  const window = await readStreamWindow(replica);
+  if (at === undefined || at >= window.from) return window;
+  throw new NoRecoveryPointError(
+    `Nothing is as old as ${at.toISOString()}: the stream of ${replica.database.name} begins at ${window.from.toISOString()}.`,
+  );
+}
+
+async function restoreAndProve(
+  request: StreamRequest,
+  replica: LitestreamReplica,
+  window: StreamWindow,
+  path: string,
+  publish?: () => Promise<void>,
+): Promise<RestoreProof> {
+  const { at, database, progress, signal } = request;
+  const run = new ProofRun(signal, "stream");
+  return run.toItsEnd(async () => {
+    progress.step("fetching");
+    await run.phase("fetch", "stream", async () => {
+      await restoreStream(replica, path, at);
+      run.targetMade = true;
+      run.recoveredTo = at ?? window.to;
+      run.sizeBytes = (await stat(path)).size;
+      run.checks.push(passed("stream", `holds ${window.from.toISOString()} to ${window.to.toISOString()}`));
+    });
+    progress.step("checking");
+    const access = { path, signal };
+    await run.phase("check", "integrity", () => checkWholeFile(run, access));
+    progress.step("proving");
+    await run.phase("prove", "proof", async () => {
+      run.checks.push(await checkConsistency(access, database.checks?.orphans ?? [], []));
+      const canary = await readCanary(access);
+      if (canary?.newestAt != null) run.newestHeartbeat = new Date(canary.newestAt);
+      const canarySeconds = database.canary?.canarySeconds ?? jobConfigDefaults.canarySeconds;
+      run.checks.push(checkStreamCanary(canary, window, at, canarySeconds));
+    });
+    await run.phase("finish", "settings", () => leaveWriteAheadLog(access));
+    if (publish && run.checks.every(({ verdict }) => verdict === "pass")) await run.phase("switch", "switch", publish);
+  });
+}
+
+// A heartbeat waits for its turn behind other work; three missed ones are no accident.
+const missedHeartbeats = 3;
+
+/**
+ * Whether the copy is as new as the stream says. That Litestream writes proves nothing: a heartbeat has to have made the
+ * round trip.
+ */
+export function checkStreamCanary(
+  canary: SqliteCanary | undefined,
+  window: StreamWindow,
+  at: Date | undefined,
+  canarySeconds: number,
+): EvidenceCheck {
+  if (canary?.newestAt == null) {
+    return undecided(
+      "canary",
+      "nobody writes a heartbeat: how new the copy is, nobody knows (`dr prepare`, `dr heartbeat`)",
+    );
+  }
+  const newest = new Date(canary.newestAt);
+  if (at && newest > at) {
+    return failed("canary", `the copy holds a heartbeat of ${canary.newestAt}, after ${at.toISOString()}`);
+  }
+  const expected = at && at < window.to ? at : window.to;
+  const lagSeconds = (expected.getTime() - newest.getTime()) / 1000;
+  if (lagSeconds > missedHeartbeats * canarySeconds) {
+    return undecided(
+      "canary",
+      `the newest heartbeat in the copy is ${Math.round(lagSeconds)} s older than what the stream should hold, and one is due every ${canarySeconds} s: is \`dr heartbeat\` running?`,
+    );
+  }
+  return passed("canary", `the heartbeat of ${canary.newestAt} made the round trip`);
+}

@@ -1,0 +1,263 @@
+import { type EvidenceRules, findingsOf, isFailure, type MeasuredRun, TimeBasis } from "./measured-runs";
+import { TargetClass } from "./evidence";
+import { Mechanism, recoveryDefaults } from "./protection";
+import { type RecoveryTarget } from "./recovery-target";
+import { BackupMethod } from "./store-layout";
+import { type LogCoverage, type ReplayStart } from "./wal-coverage";
+
+/** A recovery point as the catalog and the evidence show it. */
+export interface PlannedPoint {
+  readonly id: string;
+  readonly method: BackupMethod;
+  /** What is wrong with it; empty when it is complete. */
+  readonly problems: readonly string[];
+  /** The moment whose data it holds. */
+  readonly at: Date;
+  /** In the store. */
+  readonly storedBytes: number;
+  /** On the source's disk. */
+  readonly sourceBytes: number;
+  /** How long its archive takes to give it back; absent when it can be read at once. */
+  readonly retrievalMinutes?: number;
+  /** The log behind it. */
+  readonly log?: { readonly base: ReplayStart; readonly coverage: LogCoverage; readonly segmentBytes: number };
+  /** The last time that this very one was restored and compared. */
+  readonly lastProof?: { readonly verdict: string; readonly at: string };
+}
+
+/** A stream that is restored by itself, without a recovery point. */
+export interface PlannedStream {
+  /** The moments that it can be restored to. */
+  readonly from: Date;
+  readonly to: Date;
+  /** On the source's disk, as far as a recovery point says; 0 where none does. */
+  readonly sourceBytes: number;
+}
+
+/** Something else that might help, which no catalog holds. */
+export interface OtherSource {
+  readonly engine: string;
+  readonly id: string;
+  readonly lossSeconds: number | null;
+  readonly recoverySeconds: number | null;
+  /** Why this program does not carry it out. */
+  readonly why: string;
+}
+
+/** What is to be recovered, and from what. */
+export interface PlanInput {
+  readonly database: string;
+  readonly environment: string;
+  readonly target: RecoveryTarget;
+  readonly points: readonly PlannedPoint[];
+  readonly stream?: PlannedStream;
+  readonly others?: readonly OtherSource[];
+  readonly runs: readonly MeasuredRun[];
+  readonly rules: EvidenceRules;
+  readonly now: Date;
+}
+
+/** One way to recover. */
+export interface PlannedSource {
+  /** The mechanism, as evidence names it. */
+  readonly engine: string;
+  /** The recovery point that it begins with. */
+  readonly id: string;
+  /** What would be lost, counted back from the target; `null` when nobody can say. */
+  readonly lossSeconds: number | null;
+  /** From the first fetch to the proven copy; `null` when nobody can say. */
+  readonly recoverySeconds: number | null;
+  /** Whether the time was measured, is scaled from other runs, or is an estimate by size. */
+  readonly timeBasis: "measured" | "scaled" | "estimate" | "unknown";
+  /** Where to recover to by it: the target, or the last moment before it that it holds. */
+  readonly to?: RecoveryTarget;
+  readonly usable: boolean;
+  /** Why it is not usable, else what it is. */
+  readonly why: string;
+  /** When this very recovery point was last proven; `null` when it never was. */
+  readonly provenAt: string | null;
+}
+
+/** Every source, the usable ones first and best first; the first usable one is the choice. */
+export interface RecoveryPlan {
+  readonly sources: readonly PlannedSource[];
+  readonly chosen: PlannedSource | null;
+}
+
+/**
+ * Compares everything that could bring a database back to a moment. The smallest loss wins, because time can be worked
+ * on and lost data cannot; of equal losses the faster, of equal times the one that was proven.
+ *
+ * @param losesAlike differences in loss below this many seconds do not count. @default 1
+ */
+export function planRecovery(input: PlanInput, losesAlike = 1): RecoveryPlan {
+  const sources = [
+    ...input.points.map((point) => judgePoint(input, point)),
+    ...(input.stream ? [judgeStream(input, input.stream)] : []),
+    ...(input.others ?? []).map((other) => ({
+      ...other,
+      usable: false,
+      timeBasis: other.recoverySeconds === null ? ("unknown" as const) : ("estimate" as const),
+      provenAt: null,
+    })),
+  ].sort((a, b) => compare(a, b, losesAlike));
+  return { sources, chosen: sources.find(({ usable }) => usable) ?? null };
+}
+
+function compare(a: PlannedSource, b: PlannedSource, losesAlike: number): number {
+  if (a.usable !== b.usable) return a.usable ? -1 : 1;
+  const steps = (seconds: number | null): number => (seconds === null ? Infinity : Math.floor(seconds / losesAlike));
+  const order = (x: number, y: number): number => (x === y ? 0 : x - y);
+  return (
+    order(steps(a.lossSeconds), steps(b.lossSeconds)) ||
+    order(a.recoverySeconds ?? Infinity, b.recoverySeconds ?? Infinity) ||
+    Number(b.provenAt !== null) - Number(a.provenAt !== null) ||
+    (a.id < b.id ? 1 : -1)
+  );
+}
+
+function judgePoint(input: PlanInput, point: PlannedPoint): PlannedSource {
+  const mechanism = point.log ? Mechanism.PointInTimeLog : point.method;
+  const reach = reachOf(input, point);
+  const time = timeOf(input, point, mechanism);
+  const obstacle = obstacleOf(point, input, mechanism) ?? reach.obstacle;
+  return {
+    engine: mechanism,
+    id: point.id,
+    lossSeconds: reach.lossSeconds,
+    recoverySeconds: time.seconds === null ? null : time.seconds + (point.retrievalMinutes ?? 0) * 60,
+    timeBasis: time.basis,
+    ...(reach.to ? { to: reach.to } : {}),
+    usable: obstacle === undefined,
+    why: obstacle ?? reach.what,
+    provenAt: point.lastProof?.verdict === "pass" ? point.lastProof.at : null,
+  };
+}
+
+/** How a plan names the one stream of a database. */
+export const streamSourceId = "stream";
+
+function judgeStream(input: PlanInput, { from, to, sourceBytes }: PlannedStream): PlannedSource {
+  const { target, now, runs, database } = input;
+  const mechanism = Mechanism.SqliteStream;
+  const wanted = target.kind === "time" ? target.at : target.kind === "latest" ? now : undefined;
+  const [newest] = runs
+    .filter((run) => run.database === database && run.mechanism === mechanism)
+    .sort((a, b) => b.finishedAt.localeCompare(a.finishedAt));
+  const obstacle = !wanted
+    ? "a stream knows no log positions and no names"
+    : wanted < from
+      ? `it begins after the target: at ${from.toISOString()}`
+      : newest && isFailure(newest)
+        ? `its newest restore test, of ${newest.finishedAt}, failed`
+        : undefined;
+  const time = timeOf(input, { method: BackupMethod.Copy, storedBytes: sourceBytes, sourceBytes }, mechanism);
+  const reached = target.kind === "time" && target.at <= to;
+  return {
+    engine: mechanism,
+    id: streamSourceId,
+    lossSeconds: obstacle === undefined ? (reached ? 0 : Math.max(0, (wanted!.getTime() - to.getTime()) / 1000)) : null,
+    recoverySeconds: time.seconds,
+    timeBasis: time.basis,
+    to: reached ? target : { kind: "latest" },
+    usable: obstacle === undefined,
+    why: obstacle ?? `every moment from ${from.toISOString()} to ${to.toISOString()}`,
+    provenAt: newest?.verdict === "pass" ? newest.finishedAt : null,
+  };
+}
+
+/** What stands in the way whatever the target is. */
+function obstacleOf(point: PlannedPoint, { runs, database }: PlanInput, mechanism: string): string | undefined {
+  if (point.retrievalMinutes !== undefined) {
+    return `it lies in an archive: retrieving it (aws s3api restore-object) takes up to ${point.retrievalMinutes} minutes`;
+  }
+  if (point.problems.length > 0) return point.problems.join("; ");
+  if (point.lastProof?.verdict === "fail") return `its last restore, of ${point.lastProof.at}, failed its proof`;
+  const newest = runs
+    .filter((run) => run.database === database && run.mechanism === mechanism)
+    .sort((a, b) => b.finishedAt.localeCompare(a.finishedAt))[0];
+  // A mechanism whose newest test failed may still work for this point; it is used last, and never called proven.
+  return newest && isFailure(newest) && point.lastProof === undefined
+    ? `the newest restore test of ${mechanism}, of ${newest.finishedAt}, failed, and this one was never proven`
+    : undefined;
+}
+
+interface Reach {
+  readonly lossSeconds: number | null;
+  readonly to?: RecoveryTarget;
+  readonly what: string;
+  readonly obstacle?: string;
+}
+
+function reachOf({ target, now }: PlanInput, point: PlannedPoint): Reach {
+  const wanted = target.kind === "time" ? target.at : target.kind === "latest" ? now : undefined;
+  const lossFrom = (moment: Date | undefined): number | null =>
+    wanted && moment ? Math.max(0, (wanted.getTime() - moment.getTime()) / 1000) : null;
+  if (!point.log) {
+    if (!wanted)
+      return { lossSeconds: null, what: "", obstacle: "it holds one moment and has no log to reach a position in" };
+    if (point.at > wanted)
+      return { lossSeconds: null, what: "", obstacle: `it is newer than the target: of ${point.at.toISOString()}` };
+    return { lossSeconds: lossFrom(point.at), what: `holds ${point.at.toISOString()}` };
+  }
+  const { coverage } = point.log;
+  const { coversUntil, gap } = coverage;
+  const hole = gap ? `, then a hole at ${gap.segment}` : "";
+  if (target.kind === "lsn" || target.kind === "name") return reachOfPosition(target, point.log, hole);
+  if (wanted && point.at > wanted) {
+    return {
+      lossSeconds: null,
+      what: "",
+      obstacle: `its base backup is newer than the target: of ${point.at.toISOString()}`,
+    };
+  }
+  const until = coversUntil && coversUntil > point.at ? coversUntil : point.at;
+  const what = `every moment from ${point.at.toISOString()} to ${until.toISOString()}${hole}`;
+  if (target.kind === "time" && target.at <= until) return { lossSeconds: 0, to: target, what };
+  // To the log's end; over a hole `latest` would claim to be the newest state, so the moment is named.
+  return {
+    lossSeconds: lossFrom(until),
+    to: gap && coversUntil ? { kind: "time", at: coversUntil } : { kind: "latest" },
+    what,
+  };
+}
+
+function reachOfPosition(
+  target: Extract<RecoveryTarget, { kind: "lsn" | "name" }>,
+  { base, coverage }: NonNullable<PlannedPoint["log"]>,
+  hole: string,
+): Reach {
+  if (target.kind === "name") {
+    return { lossSeconds: 0, to: target, what: `its log is searched for the name${hole}` };
+  }
+  const [high, low] = target.lsn.split("/");
+  const position = (BigInt(`0x${high!}`) << 32n) | BigInt(`0x${low!}`);
+  if (position < base.consistent)
+    return { lossSeconds: null, what: "", obstacle: "its base backup is newer than the position" };
+  if (position > coverage.end)
+    return { lossSeconds: null, what: "", obstacle: `its log ends before the position${hole}` };
+  return { lossSeconds: 0, to: target, what: `its log reaches the position${hole}` };
+}
+
+function timeOf(
+  { runs, rules, now, database, environment }: PlanInput,
+  point: Pick<PlannedPoint, "method" | "storedBytes" | "sourceBytes" | "log">,
+  mechanism: string,
+): { seconds: number | null; basis: PlannedSource["timeBasis"] } {
+  const targetClass = point.method === BackupMethod.Copy ? TargetClass.File : TargetClass.DurableServer;
+  const sizeBytes = point.sourceBytes;
+  const findings = findingsOf(runs, { database, mechanism, targetClass, environment, sizeBytes }, now, rules);
+  if (findings.timeBasis === TimeBasis.Measured) return { seconds: findings.seconds, basis: "measured" };
+  if (findings.timeBasis === TimeBasis.Scaled) return { seconds: findings.seconds * sizeBytes, basis: "scaled" };
+  const restoreBytesPerSecond =
+    point.method === BackupMethod.Dump
+      ? recoveryDefaults.logicalRestoreBytesPerSecond
+      : recoveryDefaults.physicalRestoreBytesPerSecond;
+  const logBytes = point.log ? point.log.coverage.files.length * point.log.segmentBytes : 0;
+  const seconds =
+    point.storedBytes / recoveryDefaults.fetchBytesPerSecond +
+    sizeBytes / restoreBytesPerSecond +
+    logBytes / recoveryDefaults.replayBytesPerSecond +
+    recoveryDefaults.verifyMinutes * 60;
+  return { seconds, basis: "estimate" };
+}

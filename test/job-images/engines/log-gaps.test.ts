@@ -1,0 +1,156 @@
+import assert from "node:assert/strict";
+import { existsSync, readdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { LocalServer } from "../../../job-images/src/engines/postgres/server";
+import { freePort } from "../../support/free-port";
+import { withClient } from "../../support/postgres";
+import { drJson } from "../../support/runner";
+import {
+  movedTo,
+  type StreamedDatabase,
+  streamedDatabase,
+  type Streaming,
+  untilBaseBackup,
+  untilCovered,
+} from "../../support/streamed-database";
+import { waitFor } from "../../support/wait-for";
+
+describe("holes in the log", function () {
+  this.timeout(120_000);
+  let database: StreamedDatabase;
+  let streaming: Streaming;
+
+  /** What `dr doctor` says of the log. */
+  async function logDiagnosis({ config }: StreamedDatabase): Promise<string> {
+    const { json } = await drJson<{ checks: { name: string; found: string }[] }>(["doctor", "--config", config]);
+    return json.checks.find(({ name }) => /\blog$/.test(name))?.found ?? JSON.stringify(json);
+  }
+
+  beforeEach(async () => {
+    database = await streamedDatabase({
+      settings: { max_slot_wal_keep_size: "32MB", max_wal_size: "48MB", min_wal_size: "32MB" },
+    });
+    streaming = database.stream();
+    await untilBaseBackup(database);
+    await untilCovered(database);
+  });
+  afterEach(() => database.destroy());
+
+  it("a spool that is lost with log that the store never had is told, and a base backup opens a new window", async () => {
+    await write(database.server, 1);
+    const log = join(database.store, "wal");
+    await untilCovered(database);
+    renameSync(log, `${log}-away`);
+    writeFileSync(log, "no folder");
+    await write(database.server, 3);
+    await waitFor(
+      "the receiver to be ahead of the store",
+      20,
+      () =>
+        readdirSync(database.spool, { recursive: true, encoding: "utf8" }).filter((name) => /[0-9A-F]{24}$/.test(name))
+          .length >= 3,
+    );
+    streaming.process.kill("SIGKILL");
+    await waitFor("the receiver to die with the runner, and the spool to go", 10, () => {
+      rmSync(database.spool, { recursive: true, force: true });
+      return !existsSync(database.spool);
+    });
+    rmSync(log);
+    renameSync(`${log}-away`, log);
+    await assertHoleIsClosed(database, /has a hole at [0-9A-F]{24}: it is not in the store, and later ones are/);
+  });
+
+  it("a slot that the server invalidated is made anew, told, and a base backup opens a new window", async () => {
+    await streaming.stop();
+    await write(database.server, 8);
+    await waitFor("the slot to be invalidated", 20, () =>
+      withClient(database.server, "postgres", async (client) => {
+        await client.query("CHECKPOINT");
+        const { rows } = await client.query<{ status: string }>(
+          "SELECT wal_status AS status FROM pg_replication_slots",
+        );
+        return rows[0]!.status === "lost";
+      }),
+    );
+    assert.match(await logDiagnosis(database), /was invalidated: the log has a hole/);
+    await assertHoleIsClosed(database, /the log is interrupted: slot \S+ was invalidated/);
+  });
+
+  it("a promoted standby without a slot is followed onto its timeline, and a recovery crosses the switch", async () => {
+    const standby = await LocalServer.createStandby(database.server, {
+      tools: database.server.tools,
+      settings: { hot_standby: "on", wal_keep_size: "64MB", fsync: "off" },
+      port: await freePort(),
+    });
+    try {
+      await write(database.server, 1);
+      await waitFor("the standby to catch up", 30, async () => (await rows(standby)) === (await rows(database.server)));
+      await streaming.stop();
+      await database.server.stop("fast");
+      await withClient(standby, "postgres", (client) => client.query("SELECT pg_promote(true, 30)"));
+      const moved = movedTo(database, standby);
+      const following = moved.stream();
+      await withClient(standby, "ledger", (client) =>
+        client.query("INSERT INTO public.entry (amount) SELECT i FROM generate_series(1, 500) i"),
+      );
+      const committed = await rows(standby);
+      await untilCovered(moved);
+      const into = join(standby.directory, "recovered");
+      const restored = await drJson(["restore", "--to", "latest", "--into", into, "--config", moved.config]);
+      assert.equal(restored.exitCode, 0, `${restored.stdout}\n${following.said()}`);
+      assert.equal(await rowsIn(standby, into), committed);
+      await following.stop();
+    } finally {
+      await standby.destroy();
+    }
+  });
+});
+
+/** Fills segments of the log. */
+async function write(server: LocalServer, segments: number): Promise<void> {
+  await withClient(server, "ledger", async (client) => {
+    for (let segment = 0; segment < segments; segment++) {
+      await client.query(
+        "INSERT INTO public.entry (amount, note) SELECT i, repeat(md5(i::text), 20) FROM generate_series(1, 20000) i",
+      );
+      await client.query("SELECT pg_switch_wal()");
+    }
+  });
+}
+
+async function rows(server: LocalServer): Promise<number> {
+  return withClient(server, "ledger", async (client) => {
+    const { rows } = await client.query<{ count: number }>("SELECT count(*)::int AS count FROM public.entry");
+    return rows[0]!.count;
+  });
+}
+
+/** What a recovered data directory holds. */
+async function rowsIn(like: LocalServer, dataDirectory: string): Promise<number> {
+  const server = await LocalServer.forDataOfAnother(
+    { tools: like.tools, settings: { fsync: "off" }, dataDirectory },
+    like.access().user,
+  );
+  try {
+    await server.start();
+    return await rows(server);
+  } finally {
+    await server.destroy();
+  }
+}
+
+/** Until the hole was told, and the log of a new base backup reaches the present; what it recovers is everything. */
+async function assertHoleIsClosed(database: StreamedDatabase, told: RegExp): Promise<void> {
+  const again = database.stream();
+  await waitFor("the hole to be told", 30, () => told.test(again.said())).catch((error: unknown) => {
+    throw new Error(again.said(), { cause: error });
+  });
+  await untilBaseBackup(database, 2);
+  await untilCovered(database);
+  const committed = await rows(database.server);
+  const into = join(database.server.directory, "recovered");
+  const restored = await drJson(["restore", "--to", "latest", "--into", into, "--config", database.config]);
+  assert.equal(restored.exitCode, 0, restored.stdout);
+  assert.equal(await rowsIn(database.server, into), committed);
+  await again.stop();
+}

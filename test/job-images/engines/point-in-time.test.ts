@@ -1,0 +1,309 @@
+import assert from "node:assert/strict";
+import { existsSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { type Client } from "pg";
+import { connect } from "../../../job-images/src/engines/postgres/session";
+import { LocalServer } from "../../../job-images/src/engines/postgres/server";
+import { withClient } from "../../support/postgres";
+import { SeededRandom } from "../../support/random";
+import { drJson } from "../../support/runner";
+import {
+  keysUnder,
+  type StreamedDatabase,
+  streamedDatabase,
+  untilBaseBackup,
+  untilCovered,
+} from "../../support/streamed-database";
+import { waitFor } from "../../support/wait-for";
+
+const targets = Number(process.env.DR_PITR_TARGETS ?? 2);
+const kills = Number(process.env.DR_PITR_KILLS ?? 1);
+const flushSeconds = 1;
+
+interface Restored {
+  readonly verdict: string;
+  readonly checks: readonly { readonly name: string; readonly verdict: string; readonly detail: string }[];
+}
+
+describe("recovery to a point in time", function () {
+  this.timeout(60_000 + targets * 30_000);
+  let database: StreamedDatabase;
+  before(async () => {
+    database = await streamedDatabase();
+  });
+  after(() => database.destroy());
+
+  it(`[guide 30] holds exactly what had committed at the moment, ${targets} moments under a write load`, async () => {
+    const streaming = database.stream();
+    await untilBaseBackup(database);
+    const writer = startWriter(await connect(database.server.access("ledger")));
+    const moments: Date[] = [];
+    const random = new SeededRandom(20261123);
+    for (let index = 0; index < targets; index++) {
+      await new Promise((resolve) => setTimeout(resolve, 200 + random.next() * 800));
+      moments.push(await now(database.server));
+    }
+    const commits = await writer.stop();
+    await untilCovered(database);
+    assert.ok(commits > targets * 10, `${commits} commits are no load`);
+    for (const [index, at] of moments.entries()) {
+      const into = join(database.server.directory, `recovered-${index}`);
+      const { json, exitCode, stdout } = await drJson<Restored>([
+        "restore",
+        "--to",
+        at.toISOString(),
+        "--into",
+        into,
+        "--config",
+        database.config,
+      ]);
+      assert.equal(exitCode, 0, stdout);
+      assert.equal(json.verdict, "pass");
+      const expected = await withClient(database.server, "ledger", (client) =>
+        contents(client, `WHERE pg_xact_commit_timestamp(xmin) <= '${at.toISOString()}'`),
+      );
+      assert.deepEqual(await contentsOf(database.server, into), expected);
+    }
+    const { exitCode } = await streaming.stop();
+    assert.equal(exitCode, 128 + 15, streaming.said());
+  });
+
+  it(`[guide 3] loses at most flushSeconds and two seconds when the server and the spool are destroyed, ${kills} times`, async function () {
+    this.timeout(60_000 + kills * 60_000);
+    const losses: number[] = [];
+    const random = new SeededRandom(97);
+    for (let kill = 0; kill < kills; kill++) {
+      const streaming = database.stream();
+      await untilBaseBackup(database);
+      await untilCovered(database).catch((error: unknown) => {
+        throw new Error(streaming.said(), { cause: error });
+      });
+      const writer = startWriter(await connect(database.server.access("ledger")));
+      await waitFor("the writer to be busy", 30, () => writer.committed.length > 50);
+      await new Promise((resolve) => setTimeout(resolve, 1000 + random.next() * 2000));
+      streaming.process.kill("SIGKILL");
+      process.kill(database.server.pid!, "SIGKILL");
+      const killedAt = Date.now();
+      await writer.broken();
+      await waitFor("the spool to go", 10, () => {
+        rmSync(database.spool, { recursive: true, force: true });
+        return !existsSync(database.spool);
+      });
+      const into = join(database.server.directory, `after-kill-${kill}`);
+      const { exitCode, stdout } = await drJson([
+        "restore",
+        "--to",
+        "latest",
+        "--into",
+        into,
+        "--config",
+        database.config,
+      ]);
+      assert.equal(exitCode, 0, stdout);
+      const kept = await newestEntry(database.server, into);
+      const firstLost = writer.committed.find(({ id }) => id > kept);
+      losses.push(firstLost ? (killedAt - firstLost.at) / 1000 : 0);
+      await database.server.start();
+    }
+    console.log(`      worst loss of ${kills}: ${Math.max(...losses).toFixed(2)} s, flushed every ${flushSeconds} s`);
+    assert.ok(Math.max(...losses) <= flushSeconds + 2, losses.join(", "));
+  });
+
+  it("[guide 48] is tested by the restore test, with the log behind the base backup", async () => {
+    const { json, exitCode, stdout } = await drJson<Restored & { achievedRpoSeconds: number }>([
+      "restore-test",
+      "--config",
+      database.config,
+    ]);
+    assert.equal(exitCode, 0, stdout);
+    assert.ok(
+      json.checks.some(({ name }) => name === "canary"),
+      stdout,
+    );
+    const status = await drJson<{ databases: { checks: Restored["checks"] }[] }>([
+      "status",
+      "--config",
+      database.config,
+    ]);
+    const log = status.json.databases[0]!.checks.find(({ name }) => name === "log");
+    assert.equal(log?.verdict, "pass", status.stdout);
+  });
+
+  it("[guide 57] is proven by a proof that catches what is done to base backup and log", async () => {
+    const streaming = database.stream();
+    for (let segment = 0; segment < 4; segment++) {
+      await withClient(database.server, "ledger", (client) =>
+        client.query(
+          "INSERT INTO public.entry (amount) SELECT i FROM generate_series(1, 100) i; SELECT pg_switch_wal()",
+        ),
+      );
+    }
+    await untilCovered(database);
+    await streaming.stop();
+    const listed = await drJson<{ recoveryPoints: { id: string }[] }>(["list", "--config", database.config]);
+    const { id } = listed.json.recoveryPoints.find((point) => point.id.includes("-base-"))!;
+    const { json, exitCode, stdout } = await drJson<{
+      caught: number;
+      total: number;
+      cases: { name: string; caught: boolean; got: string }[];
+    }>(["prove", id, "--config", database.config]);
+    console.log(`      caught: ${json.caught} of ${json.total}`);
+    assert.equal(exitCode, 0, stdout);
+    assert.equal(json.caught, json.total);
+    assert.ok(
+      json.cases.some(({ name }) => name === "missing log segment"),
+      stdout,
+    );
+  });
+
+  it("[guide 30, 31] is planned, asked for, and carried out; a source whose proof fails gives way to the next", async () => {
+    const streaming = database.stream();
+    await untilCovered(database);
+    const backup = await drJson(["backup", "--config", database.config]);
+    assert.equal(backup.exitCode, 0, backup.stdout);
+    await untilCovered(database);
+    await streaming.stop();
+    const words = ["--config", database.config];
+    const planned = await drJson<{ sources: { id: string; usable: boolean; engine: string }[]; chosen: string }>([
+      "plan",
+      "--to",
+      "latest",
+      ...words,
+    ]);
+    assert.equal(planned.exitCode, 0, planned.stdout);
+    assert.equal(planned.json.sources[0]?.id, planned.json.chosen);
+    const asked = await drJson(["recover", "--to", "latest", "--into", "/nowhere", ...words]);
+    assert.equal(asked.exitCode, 2);
+    assert.match(asked.stdout, /no terminal to ask on/);
+
+    const into = join(database.server.directory, "planned");
+    const best = await drJson<{ chosen: string; place: string }>([
+      "recover",
+      "--to",
+      "latest",
+      "--into",
+      into,
+      "--yes",
+      ...words,
+    ]);
+    assert.equal(best.exitCode, 0, best.stdout);
+    assert.equal(best.json.place, into);
+
+    // Every segment of the log is spoiled: only the dump is left, in the place that is for dumps.
+    for (const file of keysUnder(database, "wal")) {
+      if (file.endsWith(".zst")) writeFileSync(join(database.store, "wal", file), "spoiled");
+    }
+    const fallen = await drJson<{ chosen: string; attempts: { id: string; verdict: string }[] }>([
+      ...["recover", "--to", "latest", "--yes", "--into", join(database.server.directory, "spoiled")],
+      ...["--into", database.server.url("recovered"), ...words],
+    ]);
+    assert.equal(fallen.exitCode, 0, fallen.stdout);
+    assert.match(fallen.json.chosen, /-dump-/);
+    assert.ok(
+      fallen.json.attempts.some(({ id, verdict }) => id.includes("-base-") && verdict === "fail"),
+      fallen.stdout,
+    );
+  });
+
+  it("refuses what the log does not reach, and overwrites nothing", async () => {
+    const into = join(database.server.directory, "never");
+    const restore = (...words: string[]) => drJson<Restored>(["restore", ...words, "--config", database.config]);
+    const future = await restore("--to", new Date(Date.now() + 3600_000).toISOString(), "--into", into);
+    assert.equal(future.exitCode, 1);
+    assert.match(future.stdout, /is not reached: the log of \S+ reaches/);
+    const past = await restore("--to", "2020-01-01T00:00:00Z", "--into", into);
+    assert.equal(past.exitCode, 1);
+    assert.match(past.stdout, /Nothing is as old as that/);
+    const there = await restore("--to", "latest", "--into", database.folder);
+    assert.equal(there.exitCode, 2);
+    assert.match(there.stdout, /exists: name a directory that does not/);
+    const relative = await restore("--to", "latest", "--into", "here");
+    assert.equal(relative.exitCode, 2);
+  });
+});
+
+interface Writer {
+  /** What the server has acknowledged: the newest entry of each transaction, and when it was acknowledged. */
+  readonly committed: readonly { readonly id: number; readonly at: number }[];
+  stop(): Promise<number>;
+  broken(): Promise<void>;
+}
+
+function startWriter(client: Client): Writer {
+  let stopped = false;
+  let commits = 0;
+  const committed: { id: number; at: number }[] = [];
+  const work = (async () => {
+    while (!stopped) {
+      await client.query("BEGIN");
+      const { rows } = await client.query<{ id: number }>(
+        "INSERT INTO public.entry (amount, note) SELECT i, repeat('x', 50) FROM generate_series(1, 20) i RETURNING id::int",
+      );
+      await client.query("UPDATE public.total SET amount = amount + 20");
+      const rolledBack = commits % 7 === 6;
+      await client.query(rolledBack ? "ROLLBACK" : "COMMIT");
+      if (!rolledBack) committed.push({ id: rows.at(-1)!.id, at: Date.now() });
+      commits++;
+    }
+    await client.end();
+  })();
+  return {
+    committed,
+    async stop() {
+      stopped = true;
+      await work;
+      return commits;
+    },
+    broken: () => work.catch(() => undefined),
+  };
+}
+
+async function now(server: LocalServer): Promise<Date> {
+  return withClient(server, "ledger", async (client) => {
+    const { rows } = await client.query<{ now: Date }>("SELECT clock_timestamp() AS now");
+    return rows[0]!.now;
+  });
+}
+
+async function contents(client: Client, where = ""): Promise<unknown> {
+  const { rows } = await client.query(
+    `SELECT count(*)::int AS rows, md5(string_agg(id::text, ',' ORDER BY id)) AS ids FROM public.entry ${where}`,
+  );
+  return rows[0];
+}
+
+/** The newest entry of a recovered data directory. */
+function newestEntry(like: LocalServer, dataDirectory: string): Promise<number> {
+  return inCopy(like, dataDirectory, async (client) => {
+    const { rows } = await client.query<{ id: number }>("SELECT max(id)::int AS id FROM public.entry");
+    return rows[0]!.id;
+  });
+}
+
+function contentsOf(like: LocalServer, dataDirectory: string): Promise<unknown> {
+  return inCopy(like, dataDirectory, async (client) => {
+    const { rows } = await client.query<{ whole: boolean }>(
+      "SELECT amount = (SELECT count(*) FROM public.entry) AS whole FROM public.total",
+    );
+    assert.ok(rows[0]!.whole, "a transaction was recovered in part");
+    return contents(client);
+  });
+}
+
+/** Starts a server on a recovered data directory, as its owner would. */
+async function inCopy<Result>(
+  like: LocalServer,
+  dataDirectory: string,
+  work: (client: Client) => Promise<Result>,
+): Promise<Result> {
+  const server = await LocalServer.forDataOfAnother(
+    { tools: like.tools, settings: { fsync: "off" }, dataDirectory },
+    like.access().user,
+  );
+  try {
+    await server.start();
+    return await withClient(server, "ledger", work);
+  } finally {
+    await server.destroy();
+  }
+}

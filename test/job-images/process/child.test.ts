@@ -1,0 +1,28 @@
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { checkedOutput, checkedStream, Tool } from "../../../job-images/src/process/child";
+
+describe("tools", () => {
+  it("[guide 7] lose nothing of what they said, even when they ended long before it was read", async () => {
+    const tool = new Tool("sh", ["-c", "printf whole"]);
+    const output = checkedOutput([tool]);
+    await once(tool.process, "exit");
+    await new Promise((resolve) => setImmediate(resolve));
+    const chunks: Buffer[] = [];
+    for await (const chunk of output) chunks.push(chunk);
+    assert.equal(Buffer.concat(chunks).toString(), "whole");
+  });
+
+  it("are stopped when their stream is given up before anything of it was read", async () => {
+    const tool = new Tool("yes", []);
+    checkedStream([tool]).destroy();
+    await assert.rejects(tool.ended, /was killed by SIGTERM/);
+  });
+
+  it("[guide 7] fail the stream of a tool that failed after its last byte", async () => {
+    const tool = new Tool("sh", ["-c", "printf half; echo no space >&2; exit 3"]);
+    await assert.rejects(async () => {
+      for await (const chunk of checkedOutput([tool])) assert.equal(chunk.toString(), "half");
+    }, /ended with exit code 3: no space/);
+  });
+});

@@ -1,0 +1,147 @@
+import assert from "node:assert/strict";
+import fc from "fast-check";
+import {
+  BackupMethod,
+  defaultEvidenceRules,
+  type MeasuredRun,
+  type PlannedPoint,
+  planRecovery,
+  type RecoveryTarget,
+  TargetClass,
+  Verdict,
+} from "../../recovery";
+
+const now = new Date("2026-11-23T14:10:00Z");
+const at = (time: string): Date => new Date(`2026-11-23T${time}Z`);
+const gigabyte = 1e9;
+
+const dump = (time: string, more: Partial<PlannedPoint> = {}): PlannedPoint => ({
+  id: `architect-20261123T${time.replace(/:/g, "")}Z-dump-00000001`,
+  method: BackupMethod.Dump,
+  problems: [],
+  at: at(time),
+  storedBytes: gigabyte / 4,
+  sourceBytes: gigabyte,
+  ...more,
+});
+const base = (time: string, coversUntil: string | undefined, gap?: string): PlannedPoint => ({
+  ...dump(time),
+  id: `architect-20261123T${time.replace(/:/g, "")}Z-base-00000001`,
+  method: BackupMethod.Base,
+  log: {
+    base: { timeline: 1, start: 100n, consistent: 200n },
+    segmentBytes: 16 * 1024 ** 2,
+    coverage: {
+      timeline: 1,
+      end: 5000n,
+      files: [],
+      ...(coversUntil ? { coversUntil: at(coversUntil) } : {}),
+      ...(gap ? { gap: { segment: gap, why: "it is not in the store" } } : {}),
+    },
+  },
+});
+const plan = (target: RecoveryTarget, points: PlannedPoint[], runs: MeasuredRun[] = []) =>
+  planRecovery({ database: "architect", environment: "prod", target, points, runs, rules: defaultEvidenceRules, now });
+const time = (text: string): RecoveryTarget => ({ kind: "time", at: at(text) });
+const run = (mechanism: string, verdict: Verdict, seconds: number, sizeBytes = gigabyte): MeasuredRun => ({
+  id: `run-${mechanism}-${verdict}`,
+  database: "architect",
+  mechanism,
+  targetClass: TargetClass.DurableServer,
+  environment: "prod",
+  sizeBytes,
+  finishedAt: "2026-11-23T04:00:00.000Z",
+  verdict,
+  level: "content",
+  measuredRtoSeconds: verdict === Verdict.Pass ? seconds : undefined,
+  achievedRpoSeconds: 0,
+});
+
+describe("the plan of a recovery", () => {
+  it("[guide 30] the log loses nothing at a moment that it covers; a dump loses what came after it", () => {
+    const { chosen, sources } = plan(time("14:05:00"), [dump("12:00:00"), base("01:00:00", "14:09:30")]);
+    assert.equal(chosen?.engine, "point-in-time-log");
+    assert.equal(chosen?.lossSeconds, 0);
+    assert.deepEqual(chosen?.to, time("14:05:00"));
+    assert.equal(sources[1]?.lossSeconds, 125 * 60);
+    assert.equal(sources[1]?.usable, true);
+  });
+
+  it("beyond the log's end the loss is told, and the log's end is the target", () => {
+    const { chosen } = plan({ kind: "latest" }, [dump("12:00:00"), base("01:00:00", "14:09:30")]);
+    assert.equal(chosen?.lossSeconds, 30);
+    assert.deepEqual(chosen?.to, { kind: "latest" });
+  });
+
+  it("behind a hole the last moment before it is the target: `latest` would promise what is lost", () => {
+    const { chosen } = plan({ kind: "latest" }, [base("01:00:00", "13:00:00", "0000000100000000000000A3")]);
+    assert.deepEqual(chosen?.to, time("13:00:00"));
+    assert.equal(chosen?.lossSeconds, 70 * 60);
+    assert.match(chosen?.why ?? "", /then a hole at 0000000100000000000000A3/);
+  });
+
+  it("[guide 31] what cannot be used says why", () => {
+    const { chosen, sources } = plan(time("11:00:00"), [
+      dump("12:00:00"),
+      dump("10:00:00", { problems: ["parts: one is missing"] }),
+      dump("09:00:00", { retrievalMinutes: 720 }),
+      dump("08:00:00", { lastProof: { verdict: "fail", at: "2026-11-23T08:30:00.000Z" } }),
+      base("11:30:00", "14:00:00"),
+    ]);
+    assert.equal(chosen, null);
+    const all = sources.map(({ why }) => why).join("\n");
+    for (const reason of [
+      /newer than the target/,
+      /one is missing/,
+      /archive: .* 720 minutes/,
+      /failed its proof/,
+      /base backup is newer/,
+    ]) {
+      assert.match(all, reason);
+    }
+    assert.ok(sources.find(({ why }) => why.includes("archive"))!.recoverySeconds! > 720 * 60, "its retrieval counts");
+  });
+
+  it("a position is for the log alone", () => {
+    const points = [dump("12:00:00"), base("01:00:00", "14:00:00")];
+    assert.equal(plan({ kind: "lsn", lsn: "0/1000" }, points).chosen?.engine, "point-in-time-log");
+    assert.equal(plan({ kind: "lsn", lsn: "0/10" }, points).chosen, null, "before the base backup was whole");
+    assert.equal(plan({ kind: "lsn", lsn: "0/2000" }, points).chosen, null, "after the log's end");
+    assert.equal(plan({ kind: "name", name: "before-migration" }, points).chosen?.engine, "point-in-time-log");
+  });
+
+  it("a measured time replaces the estimate, a run of another size scales it", () => {
+    const measured = plan({ kind: "latest" }, [dump("12:00:00")], [run("dump", Verdict.Pass, 77)]).chosen;
+    assert.deepEqual([measured?.recoverySeconds, measured?.timeBasis], [77, "measured"]);
+    const scaled = plan({ kind: "latest" }, [dump("12:00:00")], [run("dump", Verdict.Pass, 50, gigabyte / 2)]).chosen;
+    assert.deepEqual([scaled?.recoverySeconds, scaled?.timeBasis], [150, "scaled"]);
+    assert.equal(plan({ kind: "latest" }, [dump("12:00:00")]).chosen?.timeBasis, "estimate");
+  });
+
+  it("an unproven point of a mechanism whose newest test failed is not chosen", () => {
+    const failed = [run("point-in-time-log", Verdict.Fail, 0)];
+    const { chosen, sources } = plan({ kind: "latest" }, [dump("12:00:00"), base("01:00:00", "14:09:30")], failed);
+    assert.equal(chosen?.engine, "dump");
+    assert.match(sources[1]?.why ?? "", /newest restore test of point-in-time-log.*failed/);
+  });
+
+  it("never chooses a source while another usable one loses less", () => {
+    const times = fc.integer({ min: 0, max: 13 }).map((hour) => `${String(hour).padStart(2, "0")}:00:00`);
+    const points = fc.array(
+      fc.oneof(
+        times.map((each) => dump(each)),
+        fc.tuple(times, times).map(([from, to]) => base(from, to)),
+      ),
+      { minLength: 1, maxLength: 8 },
+    );
+    fc.assert(
+      fc.property(points, times, (all, wanted) => {
+        const { chosen, sources } = plan(time(wanted), all);
+        const usable = sources.filter((source) => source.usable);
+        assert.equal(chosen, usable[0] ?? null);
+        for (const { lossSeconds } of usable) assert.ok(chosen!.lossSeconds! <= lossSeconds! + 1);
+        assert.equal(sources.length, all.length, "none is left out");
+      }),
+    );
+  });
+});
