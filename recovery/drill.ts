@@ -17,8 +17,8 @@ export interface DrillPhase {
   readonly verdict: Verdict;
 }
 
-/** What the first part of a drill, the restoration of a backup, measured. */
-export interface RestorationMeasurement {
+/** What the restoration of one database measured. */
+export interface RestoredCopyMeasurement {
   /** From the disaster until the copy was proven. */
   readonly recoverySeconds: number;
   /** `unknown` where nobody wrote a heartbeat. */
@@ -26,6 +26,10 @@ export interface RestorationMeasurement {
   readonly proofVerdict: Verdict;
   readonly checksPassed: number;
   readonly checksTotal: number;
+}
+
+/** What the first part of a drill, the restoration of a backup, measured. */
+export interface RestorationMeasurement extends RestoredCopyMeasurement {
   readonly sabotageCaught: number;
   readonly sabotageTotal: number;
   /** Everything was in place before the drill began. */
@@ -37,23 +41,19 @@ export interface RestorationMeasurement {
  * data loss" is none of them: it contradicts an RPO of an hour and belongs to a planned switchover alone.
  *
  * @param secondsText how a person says a number of seconds
+ * @param of which database, before the name of each criterion @default the only one
  */
-export function restorationCriteria(
-  measured: RestorationMeasurement,
+export function restoredCopyCriteria(
+  measured: RestoredCopyMeasurement,
   objectives: Pick<Objectives, "rtoMinutes" | "rpoMinutes">,
   secondsText: (seconds: number | "unknown") => string,
+  of = "",
 ): DrillCriterion[] {
   const rtoSeconds = objectives.rtoMinutes * 60;
   const rpoSeconds = objectives.rpoMinutes * 60;
   const within = (value: number | "unknown", limit: number): Verdict =>
     value === "unknown" ? Verdict.Inconclusive : value <= limit ? Verdict.Pass : Verdict.Fail;
   return [
-    {
-      name: "ready to recover",
-      objective: "nothing in the way",
-      measured: measured.readiness === Verdict.Pass ? "all in place" : "see the doctor's list",
-      verdict: measured.readiness,
-    },
     {
       name: "all data restored correctly",
       objective: `${measured.checksTotal} checks`,
@@ -72,6 +72,23 @@ export function restorationCriteria(
       measured: secondsText(measured.achievedRpoSeconds),
       verdict: within(measured.achievedRpoSeconds, rpoSeconds),
     },
+  ].map((criterion) => ({ ...criterion, name: `${of}${criterion.name}` }));
+}
+
+/** The criteria of a restoration, with what has to be true before and what the proof itself is worth. */
+export function restorationCriteria(
+  measured: RestorationMeasurement,
+  objectives: Pick<Objectives, "rtoMinutes" | "rpoMinutes">,
+  secondsText: (seconds: number | "unknown") => string,
+): DrillCriterion[] {
+  return [
+    {
+      name: "ready to recover",
+      objective: "nothing in the way",
+      measured: measured.readiness === Verdict.Pass ? "all in place" : "see the doctor's list",
+      verdict: measured.readiness,
+    },
+    ...restoredCopyCriteria(measured, objectives, secondsText),
     {
       name: "sabotaged copies are caught",
       objective: `${measured.sabotageTotal} of ${measured.sabotageTotal}`,

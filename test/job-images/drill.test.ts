@@ -1,12 +1,12 @@
 import assert from "node:assert/strict";
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { type RestorationDrill } from "../../job-images/src/procedures/restoration-drill";
 import { temporaryFolder } from "../support/postgres";
 import { drJson } from "../support/runner";
 
 describe("dr drill", () => {
-  it("[guide 55, 56, 57] measures against the objectives, and ends 1 when one is missed", async function () {
+  it("[guide 32, 55, 56, 57] measures against the objectives, and ends 1 when one is missed", async function () {
     this.timeout(240_000);
     const workdir = join(temporaryFolder(), "drill");
     const { exitCode, json } = await drJson<RestorationDrill & { report: string }>([
@@ -14,16 +14,27 @@ describe("dr drill", () => {
       ...["--objective", "rto=1s"],
     ]);
     assert.equal(exitCode, 1);
-    const verdicts = Object.fromEntries(json.criteria.map(({ name, verdict }) => [name, verdict]));
+    const { "SQLite file: RTO": fileRto, ...verdicts } = Object.fromEntries(
+      json.criteria.map(({ name, verdict }) => [name, verdict]),
+    );
+    assert.equal(fileRto, json.file.recoverySeconds <= 1 ? "pass" : "fail");
     assert.deepEqual(verdicts, {
       "ready to recover": "pass",
       "all data restored correctly": "pass",
       RTO: "fail",
       RPO: "pass",
       "sabotaged copies are caught": "pass",
+      "SQLite file: all data restored correctly": "pass",
+      "SQLite file: RPO": "pass",
     });
     assert.deepEqual(json.proofs, { caught: 15, total: 15 });
     assert.ok(json.committedTransactions > 0, "a drill without a load proves nothing");
+    assert.ok(json.file.committedTransactions > 0, "nor does one without a writer to the file");
+    assert.equal(json.file.proof.level, "content");
+    assert.ok(typeof json.file.achievedRpoSeconds === "number" && json.file.achievedRpoSeconds > 0);
+    assert.ok(existsSync(join(workdir, "store", json.file.evidenceKey)));
+    const kept = readdirSync(join(workdir, "sqlite")).filter((name) => name.includes(".replaced-"));
+    assert.equal(kept.length, 1, "the damaged file is kept");
     assert.ok(json.recoverySeconds > 1 && json.recoverySeconds < 900);
     const lost = json.achievedRpoSeconds;
     assert.ok(typeof lost === "number" && lost > 0 && lost < 3600, String(lost));
@@ -31,7 +42,13 @@ describe("dr drill", () => {
     assert.ok(json.assessment.derivation.recovery.length > 0);
 
     const page = readFileSync(json.report, "utf8");
-    for (const expected of ["<svg", "disaster: RPO", "sabotaged copies are caught", "What the assessment"]) {
+    for (const expected of [
+      "<svg",
+      "disaster: RPO",
+      "sabotaged copies are caught",
+      "SQLite file: RPO",
+      "What the assessment",
+    ]) {
       assert.ok(page.includes(expected), expected);
     }
     assert.ok(existsSync(join(workdir, "report.md")) && existsSync(join(workdir, "drill.json")));

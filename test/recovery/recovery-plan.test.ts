@@ -7,6 +7,7 @@ import {
   type PlannedPoint,
   planRecovery,
   type RecoveryTarget,
+  streamSourceId,
   TargetClass,
   Verdict,
 } from "../../recovery";
@@ -55,6 +56,36 @@ const run = (mechanism: string, verdict: Verdict, seconds: number, sizeBytes = g
   level: "content",
   measuredRtoSeconds: verdict === Verdict.Pass ? seconds : undefined,
   achievedRpoSeconds: 0,
+});
+
+describe("the plan of a recovery from a SQLite stream", () => {
+  const copy: PlannedPoint = {
+    ...dump("12:00:00"),
+    id: "app-20261123T120000Z-copy-00000001",
+    method: BackupMethod.Copy,
+  };
+  const sources = (target: RecoveryTarget, runs: MeasuredRun[] = []) =>
+    planRecovery({
+      ...{ database: "architect", environment: "prod", target, points: [copy], runs, rules: defaultEvidenceRules, now },
+      stream: { from: at("11:00:00"), to: at("14:09:30"), sourceBytes: gigabyte },
+    }).sources.map(({ id, lossSeconds, usable, to }) => ({ id, lossSeconds, usable, to }));
+  const stream = (target: RecoveryTarget, runs?: MeasuredRun[]) =>
+    sources(target, runs).find(({ id }) => id === streamSourceId)!;
+
+  it("reaches every moment of its window, and the newest of it for a later one", () => {
+    const within = { lossSeconds: 0, usable: true, id: streamSourceId };
+    assert.deepEqual(stream(time("13:00:00")), { ...within, to: time("13:00:00") });
+    assert.deepEqual(stream({ kind: "latest" }), { ...within, lossSeconds: 30, to: { kind: "latest" } });
+    assert.deepEqual(stream(time("14:09:50")), { ...within, lossSeconds: 20, to: { kind: "latest" } });
+    assert.equal(sources(time("13:00:00"))[0]!.id, streamSourceId, "it loses less than the copy");
+  });
+
+  it("is not used before it began, for a position, or after its newest test has failed", () => {
+    assert.equal(stream(time("10:00:00")).usable, false);
+    assert.equal(stream({ kind: "lsn", lsn: "0/1" }).usable, false);
+    assert.equal(stream({ kind: "latest" }, [run("sqlite-stream", Verdict.Fail, 0)]).usable, false);
+    assert.equal(stream({ kind: "latest" }, [run("copy", Verdict.Fail, 0)]).usable, true);
+  });
 });
 
 describe("the plan of a recovery", () => {

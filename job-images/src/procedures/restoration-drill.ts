@@ -19,6 +19,7 @@ import {
   TargetClass,
   Verdict,
 } from "../../../recovery";
+import { type FileDrill, runFileDrill } from "./file-drill";
 import { diagnose } from "./readiness";
 import { type Diagnosis } from "../engines/diagnosis";
 import { postgresDump } from "../engines/postgres/dump";
@@ -60,6 +61,8 @@ export interface RestorationDrill {
   readonly platform: "local";
   readonly sizeBytes: number;
   readonly committedTransactions: number;
+  /** The same for a SQLite file. */
+  readonly file: FileDrill;
   readonly criteria: readonly DrillCriterion[];
   readonly phases: readonly DrillPhase[];
   readonly proofs: { readonly caught: number; readonly total: number };
@@ -84,7 +87,8 @@ const drillSchedule = "*/15 * * * *";
 
 /**
  * The first part of the guide's monthly drill on this machine: a primary with writers and a heartbeat is backed up,
- * lost, and restored into a second, empty server that has to survive a crash; then the proof itself is put to the test.
+ * lost, and restored into a second, empty server that has to survive a crash; the same for a SQLite file, restored over
+ * what is left of it; then the proof itself is put to the test.
  */
 export async function runRestorationDrill(options: RestorationDrillOptions): Promise<RestorationDrill> {
   const { progress, signal, workdir } = options;
@@ -155,6 +159,8 @@ export async function runRestorationDrill(options: RestorationDrillOptions): Pro
       moments.push({ name: "newest heartbeat in the copy", at: proof.newestHeartbeat.toISOString() });
     }
 
+    const file = await runFileDrill({ ...options, store: config.store, canarySeconds });
+
     const sabotageStart = performance.now();
     const sabotage = await proveTheProof({ config, database, store, manifest: newest, progress, signal });
     const sabotageSeconds = (performance.now() - sabotageStart) / 1000;
@@ -163,24 +169,28 @@ export async function runRestorationDrill(options: RestorationDrillOptions): Pro
     const assessment = assessOwnSetup(config, newest.source.bytes);
     const proofVerdict = combineVerdicts(proof.checks.map((check) => check.verdict));
     const lost = achievedRpoSeconds(disasterAt, proof.newestHeartbeat);
-    const criteria = restorationCriteria(
-      {
-        recoverySeconds,
-        achievedRpoSeconds: lost,
-        proofVerdict,
-        checksPassed: proof.checks.filter((check) => check.verdict === Verdict.Pass).length,
-        checksTotal: proof.checks.length,
-        sabotageCaught: caught,
-        sabotageTotal: sabotage.length,
-        readiness: combineVerdicts(diagnoses.map((diagnosis) => diagnosis.verdict)),
-      },
-      objectives,
-      secondsText,
-    );
+    const criteria = [
+      ...restorationCriteria(
+        {
+          recoverySeconds,
+          achievedRpoSeconds: lost,
+          proofVerdict,
+          checksPassed: proof.checks.filter((check) => check.verdict === Verdict.Pass).length,
+          checksTotal: proof.checks.length,
+          sabotageCaught: caught,
+          sabotageTotal: sabotage.length,
+          readiness: combineVerdicts([...diagnoses, ...file.diagnoses].map((diagnosis) => diagnosis.verdict)),
+        },
+        objectives,
+        secondsText,
+      ),
+      ...file.criteria,
+    ];
     const restorationBudget = Math.min(restorationBudgetMinutes, objectives.rtoMinutes) * 60;
     const phases = [
       drillPhase("back up", backupSeconds, objectives.rpoMinutes * 60),
       drillPhase("restore and prove", recoverySeconds, restorationBudget),
+      ...file.phases,
       drillPhase("sabotage", sabotageSeconds, restorationBudgetMinutes * 60),
     ];
     const verdict = combineVerdicts([...criteria, ...phases].map((line) => line.verdict));
@@ -209,11 +219,12 @@ export async function runRestorationDrill(options: RestorationDrillOptions): Pro
       platform: "local",
       sizeBytes: newest.source.bytes,
       committedTransactions: world.committedTransactions,
+      file,
       criteria,
       phases,
       proofs: { caught, total: sabotage.length },
       sabotage,
-      diagnoses,
+      diagnoses: [...diagnoses, ...file.diagnoses.filter(({ name }) => !name.startsWith("job "))],
       proof,
       moments,
       assessment,

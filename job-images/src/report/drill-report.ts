@@ -9,7 +9,7 @@ import { escapeXml } from "./escape-xml";
 /** What the drill found, for a terminal. */
 export function describeDrill(drill: RestorationDrill, reportPath: string): string {
   const fixes = drill.diagnoses.filter(({ fix }) => fix !== "").map(({ name, fix }) => `  ${name}: ${fix}`);
-  const failedChecks = drill.proof.checks.filter((check) => check.verdict !== "pass");
+  const failedChecks = [...drill.proof.checks, ...drill.file.proof.checks].filter((check) => check.verdict !== "pass");
   return [
     `Drill on the local platform: ${summaryLine(drill)}`,
     "",
@@ -50,7 +50,10 @@ function promised(drill: RestorationDrill): string {
 }
 
 function summaryLine(drill: RestorationDrill): string {
-  return `a database of ${bytesText(drill.sizeBytes)} with ${drill.committedTransactions} transactions while it ran`;
+  return (
+    `a database of ${bytesText(drill.sizeBytes)} with ${drill.committedTransactions} transactions while it ran, ` +
+    `a SQLite file of ${bytesText(drill.file.sizeBytes)} with ${drill.file.committedTransactions}`
+  );
 }
 
 /** Writes the report as a page with its picture, as Markdown, and as JSON. @returns their paths */
@@ -92,6 +95,11 @@ function reportTables(drill: RestorationDrill): ReportTable[] {
       title: "The restored copy",
       header: ["Check", "Verdict", "Found"],
       rows: drill.proof.checks.map((check) => [check.name, check.verdict, check.detail]),
+    },
+    {
+      title: "The restored SQLite file",
+      header: ["Check", "Verdict", "Found"],
+      rows: drill.file.proof.checks.map((check) => [check.name, check.verdict, check.detail]),
     },
     {
       title: `Sabotage: ${drill.proofs.caught} of ${drill.proofs.total} as expected`,

@@ -17,6 +17,8 @@ interface Report {
   verdict: string;
   checks: readonly { name: string; verdict: string; detail: string }[];
   evidence: string;
+  /** Of a recovery. */
+  chosen?: string;
 }
 
 const verdictsOf = ({ checks }: Pick<Report, "checks">): Record<string, string> =>
@@ -89,6 +91,7 @@ describe("a SQLite stream", () => {
         consistency: "pass",
         canary: "inconclusive",
       });
+      assert.equal((await cli("backup")).exitCode, 0);
       const first = await heart.beat();
       const tripped = await waitFor("the round trip of the first heartbeat", 30, async () => {
         const proof = await sqliteStream.restoreTest(request);
@@ -115,8 +118,9 @@ describe("a SQLite stream", () => {
       assert.equal(sqlite(into, "PRAGMA journal_mode"), "wal");
 
       const before = join(folder, "before.db");
-      const then = await cli("restore", "--from-stream", "--to", moment, "--into", before);
+      const then = await cli("recover", "--yes", "--to", moment, "--into", before);
       assert.equal(then.exitCode, 0, then.stdout);
+      assert.equal(then.json.chosen, "stream", then.stderr + then.stdout);
       assert.equal(sqlite(before, "SELECT at FROM dr_canary"), first.toISOString());
       assert.equal(committedEntries(before), 500);
       const tooEarly = sqliteStream.restoreInto({

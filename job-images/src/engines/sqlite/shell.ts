@@ -1,10 +1,12 @@
 import { OperationError } from "../../errors";
 import { runTool } from "../../process/child";
 
-/** How a database file is opened. It has to be there: nothing is ever created by opening it. */
+/** How a database file is opened. */
 export interface SqliteAccess {
   /** Absolute path. */
   readonly path: string;
+  /** Make it when it is not there. @default false: opening it creates nothing */
+  readonly create?: boolean;
   /** @default false: SQLite itself refuses every write to the file */
   readonly writable?: boolean;
   /** How long to wait for another connection's lock. @default 5 */
@@ -69,8 +71,9 @@ export async function readRows<Row>(access: SqliteAccess, sql: string): Promise<
   return (await runSql(access, sql)).map((line) => JSON.parse(line) as Row);
 }
 
-function databaseUri({ path, writable = false }: SqliteAccess): string {
-  return `file://${path.split("/").map(encodeURIComponent).join("/")}?mode=${writable ? "rw" : "ro"}`;
+function databaseUri({ path, writable = false, create = false }: SqliteAccess): string {
+  const mode = create ? "rwc" : writable ? "rw" : "ro";
+  return `file://${path.split("/").map(encodeURIComponent).join("/")}?mode=${mode}`;
 }
 
 /** The shell's words without its own: `... ended with exit code 1: Runtime error near line 3: database is locked (5)`. */
