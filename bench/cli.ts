@@ -6,6 +6,7 @@ import { parseArgs } from "node:util";
 import { connect } from "../job-images/src/engines/postgres/session";
 import { ReferenceWorld } from "../job-images/src/platform/local/reference-world";
 import { bytesText, table } from "../job-images/src/report/terminal";
+import { policyContests } from "./policy-contests";
 import { type BenchRow, type Contest, run } from "./rounds";
 
 const referenceBytes = 100_000_000;
@@ -123,7 +124,7 @@ async function bench(): Promise<{ rows: BenchRow[]; peakBytes: number; sizeBytes
       },
     ];
     const rows: BenchRow[] = [];
-    for (const contest of contests) rows.push(await run(contest, rounds, say));
+    for (const contest of [...policyContests, ...contests]) rows.push(await run(contest, rounds, say));
     const client = await connect(access);
     const size = await client
       .query<{ bytes: string }>("SELECT pg_database_size('architect')::text AS bytes")

@@ -5,11 +5,14 @@ export function rulesMarkdown(rules: Policies): string {
   const rows = rules.map(({ name, description, severity, enforcementLevel, framework, url }) =>
     row([`[${name}](${url})`, description, severity, enforcementLevel, framework?.reference]),
   );
-  const details = rules.map(({ name, remediationSteps, configSchema }) => {
+  const details = rules.map((rule) => {
+    const { name, remediationSteps, configSchema } = rule;
+    const isRemedied = "remediateResource" in rule && rule.remediateResource !== undefined;
     const settings = Object.entries(configSchema?.properties ?? {}).map(
       ([setting, schema]) => `- \`${setting}\` (default \`${JSON.stringify(schema.default)}\`): ${schema.description}`,
     );
-    return [`### ${name}`, "", remediationSteps, ...(settings.length === 0 ? [] : ["", ...settings]), ""].join("\n");
+    const steps = `${remediationSteps}${isRemedied ? " Enforced by `remediate`, it does so by itself where nothing is replaced or lost." : ""}`;
+    return [`### ${name}`, "", steps, ...(settings.length === 0 ? [] : ["", ...settings]), ""].join("\n");
   });
   return [
     "# Rules",

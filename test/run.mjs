@@ -30,10 +30,13 @@ async function runGroup({ name, files }) {
   const startedAt = Date.now();
   console.log(`running ${files.length} files of ${name}`);
   const output = await new Promise((resolve) => {
-    const mocha = spawn(process.execPath, ["node_modules/mocha/bin/mocha.js", ...files], {
-      stdio: ["ignore", "pipe", "pipe"],
-      env: { ...process.env, FORCE_COLOR: process.stdout.isTTY ? "1" : "0" },
-    });
+    const mocha = spawn(
+      process.execPath,
+      ["node_modules/mocha/bin/mocha.js", process.stdout.isTTY ? "--color" : "--no-color", ...files],
+      {
+        stdio: ["ignore", "pipe", "pipe"],
+      },
+    );
     let text = "";
     for (const stream of [mocha.stdout, mocha.stderr]) stream.on("data", (chunk) => (text += chunk));
     mocha.on("close", (code) => {

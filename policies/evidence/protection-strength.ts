@@ -31,59 +31,70 @@ const DEFAULT_KEY_WINDOW_DAYS = 30;
  *
  * @throws UnknownValueError when a value that counts is not known before the update
  */
-export function protectionStrength(stack: StackResources): ProtectionStrength {
-  const instances = stack.ofTypes([...ResourceTypes.DatabaseInstance, ...ResourceTypes.DatabaseCluster]);
+export const protectionStrength = (stack: StackResources): ProtectionStrength => ({
+  strictness: strictnessOf(stack),
+  extent: extentOf(stack),
+});
+
+/** What a stack can be compared by with another environment's. @throws UnknownValueError as `protectionStrength` */
+export function strictnessOf(stack: StackResources): Strengths {
+  const instances = databasesOf(stack);
   const stores = backupStores(stack);
   const sources = stores.filter((store) => !stores.some((other) => isCopiedTo(stack, other, store)));
-  const running = (purpose: CronJobPurpose) => cronJobsFor(stack, purpose).filter((job) => !isSuspended(job));
-  const [backups, tests, drills] = [CronJobPurpose.Backup, CronJobPurpose.RestoreTest, CronJobPurpose.Drill].map(
-    running,
-  );
+  return {
+    atLeast: {
+      ...least("days of point-in-time recovery", instances, pointInTimeDays),
+      ...least("databases in two zones", stack.ofTypes(ResourceTypes.DatabaseInstance), isSet("multiAz")),
+      ...least("deletion protection", instances, isSet("deletionProtection")),
+      ...least("databases encrypted", instances, isSet("storageEncrypted")),
+      ...least("databases protected from replacement", instances, ({ opts }) => Number(opts.protect === true)),
+      ...least("days of object lock", stores, (store) => lockDays(stack, store)),
+      ...least("days that backups are kept", stores, (store) => keptDays(stack, store)),
+      ...least("days to undo the deletion of a key", stack.ofTypes(ResourceTypes.Key), ({ props }) =>
+        Number(props.deletionWindowInDays ?? DEFAULT_KEY_WINDOW_DAYS),
+      ),
+      ...least(
+        "copies of a store",
+        sources,
+        (store) => stores.filter((other) => isCopiedTo(stack, store, other)).length,
+      ),
+    },
+    atMost: {
+      ...most("minutes between backups", running(stack, CronJobPurpose.Backup), gapMinutes),
+      ...most("minutes between restore tests", running(stack, CronJobPurpose.RestoreTest), gapMinutes),
+    },
+  };
+}
+
+function extentOf(stack: StackResources): Strengths {
   const databases = declaredDatabases(stack);
   const armed = stack.ofTypes(ResourceTypes.MetricAlarm).filter(({ props }) => {
     const alarm = props as AlarmProps;
     return isRecoveryAlarm(alarm) && alarm.actionsEnabled !== false && (alarm.alarmActions ?? []).length > 0;
   });
   return {
-    strictness: {
-      atLeast: {
-        ...least("days of point-in-time recovery", instances, pointInTimeDays),
-        ...least("databases in two zones", stack.ofTypes(ResourceTypes.DatabaseInstance), isSet("multiAz")),
-        ...least("deletion protection", instances, isSet("deletionProtection")),
-        ...least("databases encrypted", instances, isSet("storageEncrypted")),
-        ...least("databases protected from replacement", instances, ({ opts }) => Number(opts.protect === true)),
-        ...least("days of object lock", stores, (store) => lockDays(stack, store)),
-        ...least("days that backups are kept", stores, (store) => keptDays(stack, store)),
-        ...least("days to undo the deletion of a key", stack.ofTypes(ResourceTypes.Key), ({ props }) =>
-          Number(props.deletionWindowInDays ?? DEFAULT_KEY_WINDOW_DAYS),
-        ),
-        ...least(
-          "copies of a store",
-          sources,
-          (store) => stores.filter((other) => isCopiedTo(stack, store, other)).length,
-        ),
-      },
-      atMost: {
-        ...most("minutes between backups", backups!, gapMinutes),
-        ...most("minutes between restore tests", tests!, gapMinutes),
-      },
+    atLeast: {
+      "backup jobs that run": running(stack, CronJobPurpose.Backup).length,
+      "restore tests that run": running(stack, CronJobPurpose.RestoreTest).length,
+      "drills that run": running(stack, CronJobPurpose.Drill).length,
+      "alarms that tell somebody": armed.length,
+      ...Object.fromEntries(databases.map(({ name, protections }) => [`protections of ${name}`, protections.length])),
     },
-    extent: {
-      atLeast: {
-        "backup jobs that run": backups!.length,
-        "restore tests that run": tests!.length,
-        "drills that run": drills!.length,
-        "alarms that tell somebody": armed.length,
-        ...Object.fromEntries(databases.map(({ name, protections }) => [`protections of ${name}`, protections.length])),
-      },
-      atMost: {
-        databases: databases.length,
-        "GiB to lose": databases.reduce((sum, { sizeBytes = 0 }) => sum + sizeBytes / 1024 ** 3, 0),
-        "databases reachable from the internet": instances.filter(isPublic).length,
-      },
+    atMost: {
+      databases: databases.length,
+      "GiB to lose": databases.reduce((sum, { sizeBytes = 0 }) => sum + sizeBytes / 1024 ** 3, 0),
+      "databases reachable from the internet": databasesOf(stack).filter(isPublic).length,
     },
   };
 }
+
+const databasesOf = (stack: StackResources): readonly JudgedResource[] => [
+  ...stack.ofTypes(ResourceTypes.DatabaseInstance),
+  ...stack.ofTypes(ResourceTypes.DatabaseCluster),
+];
+
+const running = (stack: StackResources, purpose: CronJobPurpose): readonly JudgedResource[] =>
+  cronJobsFor(stack, purpose).filter((job) => !isSuspended(job));
 
 /** The facts of which one is weaker than the other's, in words. */
 export function weakerThan(own: Strengths, other: Strengths): string[] {

@@ -38,7 +38,7 @@ export class StackResources {
 
   /** The resources of these types, given by their tokens. */
   ofTypes(types: readonly string[]): readonly JudgedResource[] {
-    return types.flatMap((type) => this.byType.get(type) ?? []);
+    return this.once(types, () => types.flatMap((type) => this.byType.get(type) ?? []));
   }
 
   /**

@@ -1,4 +1,4 @@
-import { protectionStrength, type Strengths, weakerThan } from "../evidence/protection-strength";
+import { strictnessOf, type Strengths, weakerThan } from "../evidence/protection-strength";
 import { Framework } from "../frameworks";
 import { stackRule } from "../rule";
 
@@ -26,7 +26,8 @@ export const asStrictAs = stackRule<{ than: string; floor: Partial<Strengths> }>
     {
       check: () => {
         const { atLeast = {}, atMost = {} } = floor;
-        const own = protectionStrength(stack).strictness;
+        if (Object.keys({ ...atLeast, ...atMost }).length === 0) return undefined;
+        const own = strictnessOf(stack);
         // What a stack has not at all it cannot have less strictly: a recovery site has no store of its own.
         const common = Object.fromEntries(Object.entries(atLeast).filter(([fact]) => fact in own.atLeast));
         const weaker = weakerThan(own, { atLeast: common, atMost });

@@ -100,6 +100,23 @@ describe("the package, as somebody else uses it", function () {
     }
   });
 
+  it("checks a program of somebody else's by its own compiled pack", () => {
+    const consumer = join(root, "checked");
+    install(consumer, tarball);
+    writeFileSync(join(consumer, "Pulumi.yaml"), "name: shop\nruntime: nodejs\nmain: index.js\n");
+    writeFileSync(join(consumer, "Pulumi.prod.yaml"), "config:\n  aws:region: eu-central-1\n");
+    writeFileSync(
+      join(consumer, "index.js"),
+      'const aws = require("@pulumi/aws");\nnew aws.s3.Bucket("backups", { bucket: "shop-backups" });\n',
+    );
+    const cli = join(consumer, "node_modules/@architect-go/disaster-recovery/dist/policies/check/cli.js");
+    assert.match(readFileSync(cli, "utf8"), /^#!\/usr\/bin\/env node\n/);
+    const run = spawnSync(process.execPath, [cli, "prod", "--json"], { cwd: consumer, encoding: "utf8" });
+    assert.equal(run.status, 1, run.stdout + run.stderr);
+    const { stacks } = JSON.parse(run.stdout) as { stacks: { violations: { policy: string }[] }[] };
+    assert.ok(stacks[0]!.violations.some(({ policy }) => policy === "bucket-versioning"));
+  });
+
   it("is clean by publint and by are-the-types-wrong", function () {
     if (!existsSync("dist/policies/rules/index.js")) skip(this, "package.json exports policies that are not built");
     const bin = (name: string) => resolve("node_modules/.bin", name);

@@ -51,6 +51,10 @@ new aws.s3.BucketServerSideEncryptionConfiguration("encryption", {
   bucket: bucket.id,
   rules: [{ bucketKeyEnabled: true, applyServerSideEncryptionByDefault: { sseAlgorithm: "aws:kms", kmsMasterKeyId: other } }],
 });
+new aws.s3.BucketPolicy("policy", {
+  bucket: bucket.id,
+  policy: pulumi.interpolate\`{"Statement":[],"Id":"\${config.requireSecret("password")}"}\`,
+});
 new aws.rds.Instance("main", {
   identifier: "main",
   instanceClass: "db.t4g.medium",
@@ -168,6 +172,13 @@ describe("recovery-check", function () {
     for (const name of ["importing", "crashed"]) {
       assert.equal(stacks.find(({ stack }) => stack === name)!.verdict, "inconclusive");
     }
+  });
+
+  it("takes what was put together with an encrypted value as unknown, and judges nothing by a part of it", () => {
+    const { stacks } = JSON.parse(raw.stdout) as CheckJson;
+    const { unjudged, violations } = stacks.find(({ stack }) => stack === "raw")!;
+    assert.match(unjudged.join("\n"), /^bucket-tls-only: .*\.policy can't be known/m);
+    assert.ok(violations.every(({ policy }) => policy !== "bucket-tls-only"));
   });
 
   it("ends 3 when nothing is wrong but something is not known", async () => {

@@ -7,7 +7,7 @@ import { type Fixture, PreparedStack } from "../support/judged-stack";
 import { rawRecoveryStack } from "../support/raw-recovery-stack";
 import { registeredStack } from "../support/registered-stack";
 
-/** What survives, as `type path`, by the reason why nobody minds: for each kind of mutant how many of how many. */
+/** What survives, as `type path`, by the reason why nobody minds: the kinds of mutants, `some` where not all of them. */
 type Survivors = Record<string, Record<string, string>>;
 
 const LIST = "test/policies/mutation-survivors.json";
@@ -79,7 +79,8 @@ describe("the policy pack on production with one value spoiled", function () {
     const survived = new Map<string, string[]>();
     for (const [key, { all, survived: alive }] of counts) {
       const [what = "", kind = ""] = key.split("\n");
-      if (alive > 0) survived.set(what, [...(survived.get(what) ?? []), `${kind} ${alive}/${all}`]);
+      const entry = alive < all ? `${kind} (some)` : kind;
+      if (alive > 0) survived.set(what, [...(survived.get(what) ?? []), entry]);
     }
     const listed = existsSync(LIST) ? (JSON.parse(readFileSync(LIST, "utf8")) as Survivors) : {};
     const reasonOf = (what: string) => Object.keys(listed).find((reason) => what in listed[reason]!) ?? "";
@@ -97,8 +98,8 @@ describe("the policy pack on production with one value spoiled", function () {
   });
 
   it("kills every rule", () => {
-    // What is about the plan and not about a resource, or what another test spoils in every way.
-    const others = [...ADVISORIES, "plan-reviewed"];
+    // What is about the plan, or about the shells that our jobs do not run; what another test spoils in every way.
+    const others = [...ADVISORIES, "plan-reviewed", "backup-command"];
     assert.deepEqual(
       rules.map(({ name }) => name).filter((name) => !killers.has(name) && !others.includes(name)),
       [],

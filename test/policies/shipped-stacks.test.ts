@@ -130,6 +130,13 @@ const SPOILED: readonly (readonly [string, string, string, unknown])[] = [
 describe("the policy pack on the shipped stacks", function () {
   this.timeout(120_000);
 
+  before(async () => {
+    // Two at a time: each is a process of its own that loads all of Pulumi.
+    for (const stack of ["staging", "prod", "prod-recovery"]) {
+      await Promise.all([registeredStack(stack), registeredStack(stack, { preview: true })]);
+    }
+  });
+
   for (const stack of ["staging", "prod", "prod-recovery"]) {
     for (const preview of [false, true]) {
       it(`finds nothing mandatory wrong with ${stack} in ${preview ? "a first preview after a failover" : "an update"}`, async () => {

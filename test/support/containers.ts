@@ -62,8 +62,8 @@ export async function debianBase(): Promise<string> {
   const root = join(cache, "debian");
   rmSync(root, { recursive: true, force: true });
   mkdirSync(root, { recursive: true });
-  const mirror = process.env.DEBIAN_MIRROR ?? "http://deb.debian.org/debian";
-  await promisify(execFile)("debootstrap", ["--variant=minbase", "bookworm", root, mirror], { maxBuffer: 2 ** 27 });
+  const mirror = process.env.DEBIAN_MIRROR === undefined ? [] : [process.env.DEBIAN_MIRROR];
+  await promisify(execFile)("debootstrap", ["--variant=minbase", "bookworm", root, ...mirror], { maxBuffer: 2 ** 27 });
   const tar = join(cache, "debian.tar");
   const unneeded = ["./var/cache/apt/archives/*.deb", "./var/lib/apt/lists/*"].map((path) => `--exclude=${path}`);
   execFileSync("tar", ["-C", root, "--numeric-owner", ...unneeded, "-cf", tar, "."]);

@@ -195,6 +195,7 @@ rgw data = ${folder}/rgw
 rgw frontends = beast endpoint=127.0.0.1:${port}
 rgw enable usage log = false
 rgw lc debug interval = ${lifecycleDaySeconds}
+rgw lc lock max time = 10
 rgw crypt s3 kms backend = testing
 rgw crypt s3 kms encryption keys = ${dataKeyArn}=YmluCmJvb3N0CmJvb3N0LWJ1aWxkCmNlcGguY29uZgo=
 rgw crypt require ssl = false

@@ -211,7 +211,8 @@ describe("bad days", () => {
     const { path } = await protectedDatabase("migrating", {
       maxBytesPerSecond: 200_000,
       maxBlockingSeconds: 1,
-      lockWaitSeconds: 1,
+      // Longer than what the migration is made to wait: it may have come between two of the dump's locks.
+      lockWaitSeconds: 5,
     });
     const server = await makeDatabase("migrating bystander", "SELECT 1");
     const running = startRunner(["backup", "--config", path]);

@@ -1,11 +1,12 @@
 import assert from "node:assert/strict";
-import { existsSync, readdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { LocalServer } from "../../../job-images/src/engines/postgres/server";
 import { freePort } from "../../support/free-port";
 import { withClient } from "../../support/postgres";
 import { drJson } from "../../support/runner";
 import {
+  keysUnder,
   movedTo,
   type StreamedDatabase,
   streamedDatabase,
@@ -19,6 +20,12 @@ describe("holes in the log", function () {
   this.timeout(120_000);
   let database: StreamedDatabase;
   let streaming: Streaming;
+
+  /** What `dr doctor` says of the log. */
+  async function logDiagnosis({ config }: StreamedDatabase): Promise<string> {
+    const { json } = await drJson<{ checks: { name: string; found: string }[] }>(["doctor", "--config", config]);
+    return json.checks.find(({ name }) => /\blog$/.test(name))?.found ?? JSON.stringify(json);
+  }
 
   beforeEach(async () => {
     database = await streamedDatabase({
@@ -37,12 +44,19 @@ describe("holes in the log", function () {
     renameSync(log, `${log}-away`);
     writeFileSync(log, "no folder");
     await write(database.server, 3);
-    await waitFor(
-      "the receiver to be ahead of the store",
-      20,
-      () =>
-        readdirSync(database.spool, { recursive: true, encoding: "utf8" }).filter((name) => /[0-9A-F]{24}$/.test(name))
-          .length >= 3,
+    // What the server has been told is on disk elsewhere, it will not send again.
+    const written = await withClient(database.server, "postgres", async (client) => {
+      const { rows } = await client.query<{ lsn: string }>("SELECT pg_current_wal_flush_lsn()::text AS lsn");
+      return rows[0]!.lsn;
+    });
+    await waitFor("the slot to be ahead of the store", 30, () =>
+      withClient(database.server, "postgres", async (client) => {
+        const { rows } = await client.query<{ ahead: boolean }>(
+          "SELECT restart_lsn >= $1::pg_lsn AS ahead FROM pg_replication_slots",
+          [written],
+        );
+        return rows[0]!.ahead;
+      }),
     );
     streaming.process.kill("SIGKILL");
     await waitFor("the receiver to die with the runner, and the spool to go", 10, () => {
@@ -66,6 +80,7 @@ describe("holes in the log", function () {
         return rows[0]!.status === "lost";
       }),
     );
+    assert.match(await logDiagnosis(database), /was invalidated: the log has a hole/);
     await assertHoleIsClosed(database, /the log is interrupted: slot \S+ was invalidated/);
   });
 
@@ -136,7 +151,11 @@ async function rowsIn(like: LocalServer, dataDirectory: string): Promise<number>
 async function assertHoleIsClosed(database: StreamedDatabase, told: RegExp): Promise<void> {
   const again = database.stream();
   await waitFor("the hole to be told", 30, () => told.test(again.said())).catch((error: unknown) => {
-    throw new Error(again.said(), { cause: error });
+    const stored = keysUnder(database, "wal").concat(
+      keysUnder(database, "wal-partial"),
+      keysUnder(database, "catalog"),
+    );
+    throw new Error(`${again.said()}${stored.join("\n")}`, { cause: error });
   });
   await untilBaseBackup(database, 2);
   await untilCovered(database);

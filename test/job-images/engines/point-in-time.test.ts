@@ -79,6 +79,7 @@ describe("recovery to a point in time", function () {
         throw new Error(streaming.said(), { cause: error });
       });
       const writer = startWriter(await connect(database.server.access("ledger")));
+      await waitFor("the writer to be busy", 30, () => writer.committed.length > 50);
       await new Promise((resolve) => setTimeout(resolve, 1000 + random.next() * 2000));
       streaming.process.kill("SIGKILL");
       process.kill(database.server.pid!, "SIGKILL");
@@ -99,7 +100,9 @@ describe("recovery to a point in time", function () {
         database.config,
       ]);
       assert.equal(exitCode, 0, stdout);
-      losses.push((killedAt - (await newestCommit(database.server, into)).getTime()) / 1000);
+      const kept = await newestEntry(database.server, into);
+      const firstLost = writer.committed.find(({ id }) => id > kept);
+      losses.push(firstLost ? (killedAt - firstLost.at) / 1000 : 0);
       await database.server.start();
     }
     console.log(`      worst loss of ${kills}: ${Math.max(...losses).toFixed(2)} s, flushed every ${flushSeconds} s`);
@@ -219,22 +222,33 @@ describe("recovery to a point in time", function () {
   });
 });
 
-function startWriter(client: Client): { stop(): Promise<number>; broken(): Promise<void> } {
+interface Writer {
+  /** What the server has acknowledged: the newest entry of each transaction, and when it was acknowledged. */
+  readonly committed: readonly { readonly id: number; readonly at: number }[];
+  stop(): Promise<number>;
+  broken(): Promise<void>;
+}
+
+function startWriter(client: Client): Writer {
   let stopped = false;
   let commits = 0;
+  const committed: { id: number; at: number }[] = [];
   const work = (async () => {
     while (!stopped) {
       await client.query("BEGIN");
-      await client.query(
-        "INSERT INTO public.entry (amount, note) SELECT i, repeat('x', 50) FROM generate_series(1, 20) i",
+      const { rows } = await client.query<{ id: number }>(
+        "INSERT INTO public.entry (amount, note) SELECT i, repeat('x', 50) FROM generate_series(1, 20) i RETURNING id::int",
       );
       await client.query("UPDATE public.total SET amount = amount + 20");
-      await client.query(commits % 7 === 6 ? "ROLLBACK" : "COMMIT");
+      const rolledBack = commits % 7 === 6;
+      await client.query(rolledBack ? "ROLLBACK" : "COMMIT");
+      if (!rolledBack) committed.push({ id: rows.at(-1)!.id, at: Date.now() });
       commits++;
     }
     await client.end();
   })();
   return {
+    committed,
     async stop() {
       stopped = true;
       await work;
@@ -258,11 +272,11 @@ async function contents(client: Client, where = ""): Promise<unknown> {
   return rows[0];
 }
 
-/** When the last transaction of a recovered data directory committed, by the source's clock. */
-function newestCommit(like: LocalServer, dataDirectory: string): Promise<Date> {
+/** The newest entry of a recovered data directory. */
+function newestEntry(like: LocalServer, dataDirectory: string): Promise<number> {
   return inCopy(like, dataDirectory, async (client) => {
-    const { rows } = await client.query<{ at: Date }>("SELECT max(at) AS at FROM public.entry");
-    return rows[0]!.at;
+    const { rows } = await client.query<{ id: number }>("SELECT max(id)::int AS id FROM public.entry");
+    return rows[0]!.id;
   });
 }
 

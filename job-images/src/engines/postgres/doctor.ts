@@ -3,13 +3,14 @@ import { statfs } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Client } from "pg";
-import { type DatabaseConfig, jobConfigDefaults } from "../../../../recovery";
+import { type DatabaseConfig, jobConfigDefaults, walSlotName } from "../../../../recovery";
 import { messageOf } from "../../errors";
 import { runTool } from "../../process/child";
 import { bad, type Diagnosis, type Finding, fine, open } from "../diagnosis";
 import { one, readNewestHeartbeat } from "./facts";
 import { accessOf, databaseConnectionString, libpqEnvironment, type PostgresAccess } from "./libpq";
 import { hiddenObjects, isTransactionPooled } from "./preflight";
+import { readSlot } from "./replication";
 import { connect } from "./session";
 import { serverToolsFor, toolsForServer } from "./tools";
 
@@ -46,6 +47,7 @@ export async function diagnosePostgres(database: DatabaseConfig): Promise<Diagno
     await examine("log settings", () => lookAtLogSettings(client));
     await examine("replication", () => lookAtReplication(client, access));
     await examine("slots", () => lookAtSlots(client));
+    if (database.wal) await examine("log", () => lookAtLog(client, database));
   } finally {
     await client.end();
   }
@@ -181,6 +183,32 @@ async function lookAtReplication(client: Client, access: PostgresAccess): Promis
       `Dumps work as they are; base backups and the log need ALTER ROLE ${access.user} REPLICATION and a replication line in pg_hba.conf.`,
     );
   }
+}
+
+/** The slot that `dr stream` receives through, and what keeps it from filling the primary's disk. */
+async function lookAtLog(client: Client, database: DatabaseConfig): Promise<Finding> {
+  const name = walSlotName(database);
+  const slot = await readSlot(client, name);
+  if (!slot) return bad(`there is no slot ${name}`, `dr prepare ${database.name}, then run dr stream ${database.name}`);
+  if (slot.lost) {
+    return bad(
+      `slot ${name} was invalidated: the log has a hole`,
+      `dr stream ${database.name} makes it anew, and takes a base backup.`,
+    );
+  }
+  if (slot.received === undefined) {
+    return bad(
+      `nobody receives through slot ${name}`,
+      `Run dr stream ${database.name}: until then the server keeps its log.`,
+    );
+  }
+  const found = `slot ${name} is received through, ${((slot.retainedBytes ?? 0) / 1e6).toFixed(0)} MB behind`;
+  const { limit } = await one<{ limit: string }>(client, "SELECT current_setting('max_slot_wal_keep_size') AS limit");
+  if (limit !== "-1") return fine(`${found}, at most ${limit} are kept for it`);
+  return open(
+    `${found}, and max_slot_wal_keep_size is not set`,
+    "Set it to what the server's disk can spare: a stream that stands still would fill the disk otherwise.",
+  );
 }
 
 const largeBacklogBytes = 2 ** 30;
