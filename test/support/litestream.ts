@@ -1,19 +1,14 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, writeFileSync } from "node:fs";
+import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { litestreamConfig, type LitestreamSettings } from "../../recovery";
 import { isInstalled } from "./installed";
 import { temporaryFolder } from "./postgres";
 
-/** Where npm puts it; its wrapper hides the exit code, so the program itself is used. */
-const packaged = join(process.cwd(), "node_modules/@flydotio/litestream-linux-x64/litestream");
-
-/** Litestream's own program; `undefined` when there is none here. */
+/** Litestream's own program, never npm's wrapper, which hides its exit code; `undefined` when there is none here. */
 export function litestreamProgram(): string | undefined {
-  if (process.env.DR_LITESTREAM) return process.env.DR_LITESTREAM;
-  if (existsSync(packaged)) return packaged;
-  return isInstalled("litestream") ? "litestream" : undefined;
+  return process.env.DR_LITESTREAM ?? (isInstalled("litestream") ? "litestream" : undefined);
 }
 
 /** A running `litestream replicate`. */

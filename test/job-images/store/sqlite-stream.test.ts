@@ -53,7 +53,7 @@ describe("a SQLite stream", () => {
   it("[guide 12, 32, 35] brings a heartbeat to a real S3 and back, now and as of a moment before", async function () {
     this.timeout(120_000);
     const program = litestreamProgram();
-    if (program === undefined) skip(this, "litestream is not installed (npm i @flydotio/litestream-linux-x64)");
+    if (program === undefined) skip(this, "litestream is not installed (in PATH, or named by DR_LITESTREAM)");
     const why = whyNoRadosgw();
     if (why !== undefined) skip(this, why);
     const gateway = await radosgw();
