@@ -124,6 +124,7 @@ async function uploadParts(
   let uploadId: string | undefined;
   try {
     uploadId = await begin(job, signal);
+    signal.throwIfAborted();
     const send = (part: Part): void => {
       const sending = sendPart(job, uploadId!, part, signal)
         .then((done) => void sent.push(done))
@@ -163,10 +164,24 @@ async function begin(job: S3Upload, signal: AbortSignal): Promise<string> {
     ...job.settings,
     ...(job.integrity === Integrity.Sha256 ? { ChecksumAlgorithm: "SHA256" satisfies ChecksumAlgorithm } : {}),
   });
-  const output = await job.sender.send(command, signal);
+  signal.throwIfAborted();
+  const output = await job.sender.send(command, withGrace(signal));
   // Each attempt whose answer was lost may have begun an upload of its own.
   if ((output.$metadata.attempts ?? 1) > 1) await abortOthers(job, output.UploadId);
   return output.UploadId!;
+}
+
+const graceMilliseconds = 5_000;
+
+/**
+ * The answer to a beginning names what must be cleaned up, so it is waited for a little even when the put is abandoned: the
+ * server goes on with a request whose sender has left.
+ */
+function withGrace(signal: AbortSignal): AbortSignal {
+  const late = new AbortController();
+  const abandon = (): void => void setTimeout(() => late.abort(signal.reason), graceMilliseconds).unref();
+  signal.addEventListener("abort", abandon, { once: true });
+  return late.signal;
 }
 
 async function sendPart(job: S3Upload, uploadId: string, part: Part, signal: AbortSignal): Promise<CompletedPart> {
