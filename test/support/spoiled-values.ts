@@ -137,7 +137,7 @@ export const SPOILED: readonly (readonly [string, string, string, readonly unkno
   ],
   ["pinned-image", "backup", `${CONTAINER}.image`, [undefined, "dr:latest", "dr@sha256:abc"], /sha256/],
   ["pod-hardening", "backup", `${POD}.securityContext.runAsNonRoot`, [undefined, false], /runAsNonRoot/],
-  ["pod-hardening", "backup", `${POD}.securityContext.runAsUser`, [0], /root/],
+  ["pod-hardening", "backup", `${POD}.securityContext.runAsUser`, [0], /\broot\b/],
   ["pod-hardening", "backup", `${POD}.securityContext.seccompProfile.type`, [undefined, "Unconfined"], /seccomp/],
   ["pod-hardening", "backup", `${CONTAINER}.securityContext.allowPrivilegeEscalation`, [undefined, true], /Escalation/],
   ["pod-hardening", "backup", `${CONTAINER}.securityContext.privileged`, [true], /privileged/],
