@@ -4,6 +4,7 @@ import { Mechanism, recoveryDefaults } from "./protection";
 import { type RecoveryTarget } from "./recovery-target";
 import { BackupMethod } from "./store-layout";
 import { type LogCoverage, type ReplayStart } from "./wal-coverage";
+import { parseLsn } from "./wal-position";
 
 /** A recovery point as the catalog and the evidence show it. */
 export interface PlannedPoint {
@@ -230,8 +231,7 @@ function reachOfPosition(
   if (target.kind === "name") {
     return { lossSeconds: 0, to: target, what: `its log is searched for the name${hole}` };
   }
-  const [high, low] = target.lsn.split("/");
-  const position = (BigInt(`0x${high!}`) << 32n) | BigInt(`0x${low!}`);
+  const position = parseLsn(target.lsn)!;
   if (position < base.consistent)
     return { lossSeconds: null, what: "", obstacle: "its base backup is newer than the position" };
   if (position > coverage.end)

@@ -12,8 +12,10 @@ export interface CanaryReading {
   readonly canarySeconds: number;
 }
 
-// A heartbeat waits for its turn behind other work; three missed ones are no accident.
-const missedHeartbeats = 3;
+/** Whether heartbeats have stopped: one waits for its turn behind other work, three missed ones are no accident. */
+export function heartbeatsStopped(lagSeconds: number, canarySeconds: number): boolean {
+  return lagSeconds > 3 * canarySeconds;
+}
 
 /**
  * Whether the copy is as new as its manifest says. A heartbeat that lags far behind the snapshot means that nobody
@@ -33,7 +35,7 @@ export function checkCanary(reading: CanaryReading): EvidenceCheck {
     );
   }
   const lagSeconds = (consistentAt.getTime() - restoredAt.getTime()) / 1000;
-  if (lagSeconds > missedHeartbeats * reading.canarySeconds) {
+  if (heartbeatsStopped(lagSeconds, reading.canarySeconds)) {
     return undecided(
       "canary",
       `the newest heartbeat was ${Math.round(lagSeconds)} s old when the backup was taken, and one is due every ${reading.canarySeconds} s: is \`dr heartbeat\` running?`,

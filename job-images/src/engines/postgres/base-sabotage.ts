@@ -1,5 +1,6 @@
 import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
+import { buffer } from "node:stream/consumers";
 import { logCoverage, type LogCoverage, replayStart, type StoredWalFile, walKey } from "../../../../recovery";
 import { OperationError } from "../../errors";
 import { type ObjectStore } from "../../store/object-store";
@@ -18,7 +19,7 @@ export async function openBaseSabotage(request: SabotageKitRequest): Promise<Sab
   const coverage = logCoverage(log, replayStart(manifest.wal!));
   const objects = new Map<string, Buffer>();
   for (const { key } of [...log.histories, ...coverage.files, ...(coverage.partial ? [coverage.partial] : [])]) {
-    objects.set(key, await readObject(store, key));
+    objects.set(key, await buffer(await store.get(key)));
   }
   const surround = (scratch: ObjectStore): Promise<void> => putAll(scratch, objects);
   const common = commonCases(manifest, parts, baseArchivePart, "archive").map((sabotage): SabotageCase => {
@@ -110,12 +111,6 @@ function flipped(segment: Buffer): Buffer {
 
 async function putAll(store: ObjectStore, objects: ReadonlyMap<string, Buffer>): Promise<void> {
   for (const [key, content] of objects) await store.put(key, content);
-}
-
-async function readObject(store: ObjectStore, key: string): Promise<Buffer> {
-  const chunks: Buffer[] = [];
-  for await (const chunk of await store.get(key)) chunks.push(chunk as Buffer);
-  return Buffer.concat(chunks);
 }
 
 function compressed(content: Buffer): Buffer {

@@ -1,5 +1,6 @@
 import { jobConfigDefaults, type LogCoverage, type RecoveryTarget } from "../../../../recovery";
 import { Tool } from "../../process/child";
+import { heartbeatsStopped } from "../../proof/canary";
 import { failed, judged, passed, undecided } from "../../proof/check";
 import { type ProofRun } from "../../proof/proof-run";
 import { type RestoreRequest } from "../engine";
@@ -106,9 +107,6 @@ async function databasesWithout(extension: string, server: LocalServer, names: r
   return without;
 }
 
-// A heartbeat waits for its turn behind other work; three missed ones are no accident.
-const missedHeartbeats = 3;
-
 function checkHeartbeat({ to, coverage, manifest, database }: PhysicalProofRequest, newest: Date | undefined) {
   if (newest === undefined) return failed("canary", "the heartbeat's table is empty");
   const seconds = database.canary?.canarySeconds ?? jobConfigDefaults.canarySeconds;
@@ -118,7 +116,7 @@ function checkHeartbeat({ to, coverage, manifest, database }: PhysicalProofReque
   if (to?.kind === "time" && lag < 0) {
     return failed("canary", `the copy has a heartbeat of ${newest.toISOString()}, after ${expected.toISOString()}`);
   }
-  if (lag > missedHeartbeats * seconds) {
+  if (heartbeatsStopped(lag, seconds)) {
     return undecided(
       "canary",
       `the newest heartbeat is ${Math.round(lag)} s older than the recovered moment, and one is due every ${seconds} s: was \`dr heartbeat\` running?`,

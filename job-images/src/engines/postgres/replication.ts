@@ -1,5 +1,5 @@
 import { type Client } from "pg";
-import { lsnText, type Lsn, parseLsn } from "../../../../recovery";
+import { type Lsn, parseLsn } from "../../../../recovery";
 import { OperationError } from "../../errors";
 import { one } from "./facts";
 import { describeAccess, type PostgresAccess } from "./libpq";
@@ -63,8 +63,6 @@ async function identifySystem(access: PostgresAccess): Promise<{ systemid: strin
 
 /** A replication slot as the server shows it. */
 export interface SlotState {
-  /** Where the server must keep its log from; absent before the slot was first used. */
-  readonly restart?: Lsn;
   /** Nothing can be received through it any more: the server has thrown away what it needed. */
   readonly lost: boolean;
   /** What the receiver has on disk. */
@@ -82,12 +80,11 @@ export interface LogMoment {
 /** Asks for the slot; `undefined` when there is none. */
 export async function readSlot(client: Client, slot: string): Promise<SlotState | undefined> {
   const { rows } = await client.query<{
-    restart: string | null;
     lost: boolean;
     received: string | null;
     retained: string | null;
   }>(
-    `SELECT restart_lsn::text AS restart, wal_status = 'lost' AS lost, r.flush_lsn::text AS received,
+    `SELECT wal_status = 'lost' AS lost, r.flush_lsn::text AS received,
        pg_wal_lsn_diff(CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() ELSE pg_current_wal_lsn() END, restart_lsn)::text AS retained
      FROM pg_replication_slots s LEFT JOIN pg_stat_replication r ON r.pid = s.active_pid WHERE slot_name = $1`,
     [slot],
@@ -95,7 +92,6 @@ export async function readSlot(client: Client, slot: string): Promise<SlotState 
   const row = rows[0];
   if (!row) return undefined;
   return {
-    restart: row.restart === null ? undefined : parseLsn(row.restart),
     lost: row.lost,
     received: row.received === null ? undefined : parseLsn(row.received),
     retainedBytes: row.retained === null ? undefined : Number(row.retained),
@@ -135,9 +131,4 @@ export async function withLogKept<Result>(access: PostgresAccess, work: () => Pr
   } finally {
     await client.end().catch(() => undefined);
   }
-}
-
-/** For people: a position, or that nobody knows it. */
-export function positionText(lsn: Lsn | undefined): string {
-  return lsn === undefined ? "an unknown position" : lsnText(lsn);
 }

@@ -57,11 +57,6 @@ export class WalSpool {
     return sizes.reduce((sum, size) => sum + size, 0);
   }
 
-  /** Whether the receiver would go on from here; otherwise it begins where the slot says. */
-  async isEmpty(): Promise<boolean> {
-    return (await this.names()).every((name) => parseHistoryName(name) !== undefined);
-  }
-
   /**
    * Stores every finished file, then removes what is stored. The newest segment stays: by it the receiver finds its place
    * again.

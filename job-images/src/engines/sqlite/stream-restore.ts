@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { type EvidenceCheck, jobConfigDefaults } from "../../../../recovery";
 import { NoRecoveryPointError } from "../../errors";
 import { inScratchFolder } from "../../process/scratch-folder";
+import { heartbeatsStopped } from "../../proof/canary";
 import { failed, passed, undecided } from "../../proof/check";
 import { ProofRun, type RestoreProof } from "../../proof/proof-run";
 import {
@@ -83,9 +84,6 @@ async function restoreAndProve(
   });
 }
 
-// A heartbeat waits for its turn behind other work; three missed ones are no accident.
-const missedHeartbeats = 3;
-
 /**
  * Whether the copy is as new as the stream says. That Litestream writes proves nothing: a heartbeat has to have made the
  * round trip.
@@ -108,7 +106,7 @@ export function checkStreamCanary(
   }
   const expected = at && at < window.to ? at : window.to;
   const lagSeconds = (expected.getTime() - newest.getTime()) / 1000;
-  if (lagSeconds > missedHeartbeats * canarySeconds) {
+  if (heartbeatsStopped(lagSeconds, canarySeconds)) {
     return undecided(
       "canary",
       `the newest heartbeat in the copy is ${Math.round(lagSeconds)} s older than what the stream should hold, and one is due every ${canarySeconds} s: is \`dr heartbeat\` running?`,
