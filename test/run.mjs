@@ -26,6 +26,8 @@ const waiting = groups.map((prefixes) => {
 });
 
 const totals = { passed: 0, failed: 0, skipped: 0 };
+/** What mocha says of its failures, again at the very end: the log of a CI is often read by its tail alone. */
+const failures = [];
 let broken = false;
 
 async function runGroup({ name, files }) {
@@ -50,6 +52,8 @@ async function runGroup({ name, files }) {
   // A group that did not say how it ended has failed, whatever its exit code was.
   if (!counts) broken = true;
   ["passed", "failed", "skipped"].forEach((key, index) => (totals[key] += Number(counts?.[index + 1] ?? 0)));
+  const [failing] = /^ {2}\d+ failing$[^]*/m.exec(output) ?? [];
+  if (failing || !counts) failures.push(`\n===== ${name} =====\n${(failing ?? output.slice(-5000)).trimEnd()}`);
   const seconds = Math.round((Date.now() - startedAt) / 1000);
   console.log(`\n===== ${name}: ${seconds} s =====\n${output.trimEnd()}`);
 }
@@ -59,5 +63,6 @@ async function work() {
 }
 await Promise.all(Array.from({ length: Math.min(groups.length, availableParallelism()) }, work));
 if (broken && totals.failed === 0) totals.failed = 1;
+for (const failing of failures) console.log(failing);
 process.exitCode = totals.failed > 0 ? 1 : 0;
 console.log(`\n${totals.passed} passed, ${totals.failed} failed, ${totals.skipped} skipped`);
