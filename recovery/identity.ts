@@ -49,6 +49,8 @@ export type SigningKeyKind = (typeof SigningKeyKind)[keyof typeof SigningKeyKind
 
 const { Parts, Catalog, Wal, WalPartial, Evidence, Decoy } = StorePrefix;
 const recoveryData = [Parts, Catalog, Wal, WalPartial];
+/** What a later version could mask; the log's files are named by their content. */
+const versionedData = [Parts, Catalog, Evidence];
 const records = [Catalog, Evidence];
 
 const read = ["s3:GetObject", "s3:GetObjectVersion"];
@@ -76,11 +78,7 @@ const recoveryReads: Pick<IdentityRights, "objects" | "listing"> = {
     { actions: read, prefixes: [...recoveryData, Evidence], why: "fetch recovery points and who vouched for them" },
   ],
   listing: [
-    {
-      actions: listVersions,
-      prefixes: [...recoveryData, Evidence],
-      why: "find recovery points, and versions that mask them",
-    },
+    { actions: listVersions, prefixes: versionedData, why: "find recovery points, and versions that mask them" },
     logListing,
   ],
 };
@@ -143,7 +141,7 @@ export const identityRights: Readonly<Record<Identity, IdentityRights>> = {
     listing: [
       {
         actions: listVersions,
-        prefixes: [...recoveryData, Evidence],
+        prefixes: versionedData,
         why: "see that each part is there, and versions that mask one",
       },
       logListing,

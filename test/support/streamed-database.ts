@@ -36,6 +36,10 @@ export interface Streaming {
 export interface StreamedDatabaseOptions {
   readonly settings?: Readonly<Record<string, string>>;
   readonly wal?: Readonly<Record<string, unknown>>;
+  /** What the job configuration says beside the database. @default a store in the folder */
+  readonly config?: Readonly<Record<string, unknown>>;
+  /** Of `dr stream`. */
+  readonly env?: NodeJS.ProcessEnv;
 }
 
 export async function streamedDatabase(options: StreamedDatabaseOptions = {}): Promise<StreamedDatabase> {
@@ -61,7 +65,7 @@ export async function streamedDatabase(options: StreamedDatabaseOptions = {}): P
        CREATE TABLE public.total AS SELECT 0 AS amount`,
     ),
   );
-  const database = streamOf(server, folder, options.wal);
+  const database = streamOf(server, folder, options);
   const prepared = await drJson(["prepare", "ledger", "--config", database.config]);
   if (prepared.exitCode !== 0) throw new Error(prepared.stdout);
   return database;
@@ -75,12 +79,13 @@ export function movedTo(database: StreamedDatabase, server: LocalServer): Stream
 function streamOf(
   server: LocalServer,
   folder: string,
-  wal: StreamedDatabaseOptions["wal"] = {},
+  { wal = {}, config: others = {}, env = {} }: StreamedDatabaseOptions = {},
   running = new Set<ChildProcess>(),
 ): StreamedDatabase {
   const spool = join(folder, "spool");
   const config = writeConfig(folder, {
     store: `file://${folder}/store`,
+    ...others,
     databases: [
       {
         name: "ledger",
@@ -99,7 +104,7 @@ function streamOf(
     spool,
     store: join(folder, "store"),
     stream() {
-      const child = startRunner(["stream", "ledger", "--config", config, "--json"]);
+      const child = startRunner(["stream", "ledger", "--config", config, "--json"], env);
       running.add(child);
       let text = "";
       child.stderr!.on("data", (chunk: Buffer) => (text += chunk.toString("utf8")));

@@ -10,8 +10,7 @@ import {
   writeFileSync,
   copyFileSync,
 } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { dr, drJson, finished, startRunner, writeConfig } from "../../support/runner";
 import { freePort } from "../../support/free-port";
 import { skip } from "../../support/skip";
@@ -49,9 +48,18 @@ async function recoveryPoints(path: string): Promise<{ id: string; state: string
   return json.recoveryPoints;
 }
 
-/** Folders and servers of restore tests that are still here. */
-function leftovers(): string[] {
-  return readdirSync(tmpdir()).filter((entry) => /^dr-(restore|sabotage)-/.test(entry));
+/** Folders of the throw-away servers of one run: other tests of this machine have servers of their own. */
+function serverFoldersOf(runner: number, temporary: string): string[] {
+  return ["/tmp", temporary]
+    .flatMap((root) => readdirSync(root).map((entry) => join(root, entry)))
+    .filter((path) => basename(path).startsWith("dr-server-"))
+    .filter((folder) => {
+      try {
+        return Number(readFileSync(join(folder, "owner.pid"), "utf8")) === runner;
+      } catch {
+        return false;
+      }
+    });
 }
 
 describe("bad days", () => {
@@ -88,27 +96,32 @@ describe("bad days", () => {
     this.timeout(120_000);
     const { path } = await protectedDatabase("test-killed");
     assert.equal((await dr(["backup", "--config", path])).exitCode, 0);
-    const serversBefore = runningServers();
+    const temporary = temporaryFolder();
+    const left = new Set<string>();
     for (const signal of ["SIGKILL", "SIGTERM"] as const) {
-      for (const delay of [500, 1200, 2000]) {
-        const child = startRunner(["restore-test", "--config", path]);
+      for (const delay of [500, 1200, "its server"]) {
+        const child = startRunner(["restore-test", "--config", path], { TMPDIR: temporary });
         const end = finished(child);
-        await new Promise((resolve) => setTimeout(resolve, delay));
+        const folders = () => serverFoldersOf(child.pid!, temporary);
+        if (typeof delay === "number") await new Promise((resolve) => setTimeout(resolve, delay));
+        else await waitFor("the restore test's server", 30, () => folders().some(isServing));
+        const before = folders();
         child.kill(signal);
         await end;
-        await waitFor(`the servers of a run killed by ${signal} end`, 30, () => runningServers() <= serversBefore);
+        for (const folder of new Set([...before, ...folders()])) {
+          left.add(folder);
+          await waitFor(`the server of a run killed by ${signal} ends`, 30, () => !isServing(folder));
+        }
       }
     }
-    const next = await dr(["restore-test", "--config", path]);
+    assert.ok(left.size >= 2);
+    const next = await dr(["restore-test", "--config", path], { TMPDIR: temporary });
     assert.equal(next.exitCode, 0, next.stdout + next.stderr);
-    const owned = readdirSync(tmpdir())
-      .filter((entry) => entry.startsWith("dr-server-"))
-      .map((entry) => join(tmpdir(), entry, "owner.pid"));
-    for (const file of owned) {
-      if (!existsSync(file)) continue;
-      assert.doesNotThrow(() => process.kill(Number(readFileSync(file, "utf8")), 0), `${file} is of a dead run`);
-    }
-    assert.deepEqual(leftovers(), []);
+    assert.deepEqual([...left].filter(existsSync), []);
+    assert.deepEqual(
+      readdirSync(temporary).filter((entry) => entry.startsWith("dr-")),
+      [],
+    );
   });
 
   it("two backups at once: the second gives up at once and harms nothing", async function () {
@@ -297,8 +310,7 @@ function rewrite(path: string, change: (manifest: Record<string, unknown>) => un
   writeFileSync(path, JSON.stringify(change(JSON.parse(readFileSync(path, "utf8")) as Record<string, unknown>)));
 }
 
-function runningServers(): number {
-  return execFileSync("ps", ["-eo", "args"], { encoding: "utf8" })
-    .split("\n")
-    .filter((line) => /bin\/postgres -D .*dr-server-/.test(line)).length;
+function isServing(folder: string): boolean {
+  const processes = execFileSync("ps", ["-eo", "args"], { encoding: "utf8" });
+  return processes.split("\n").some((line) => line.includes(`bin/postgres -D ${folder}/`));
 }

@@ -22,19 +22,18 @@ import {
 import { Fault, FaultProxy } from "../../support/fault-proxy";
 import { identityBucket, identityUsers, type IdentityUsers } from "../../support/four-identities";
 import { moto, whyNoMoto } from "../../support/moto";
-import { makeDatabase, temporaryFolder } from "../../support/postgres";
+import { makeDatabase, temporaryFolder, withClient } from "../../support/postgres";
 import { dataKeyArn, radosgw, type RadosGateway, whyNoRadosgw } from "../../support/radosgw";
 import { type RecordedCall, RecordingProxy } from "../../support/recording-proxy";
 import { SeededRandom } from "../../support/random";
 import { drJson, writeConfig } from "../../support/runner";
 import { locationOf } from "../../support/s3-bucket";
 import { skip } from "../../support/skip";
+import { streamedDatabase } from "../../support/streamed-database";
+import { waitFor } from "../../support/wait-for";
 
 const region = "us-east-1";
 const database = "recorded";
-
-/** The log's: no command that is run here streams or reads it. One that does fails the test until it is taken out. */
-const notUsedHere: readonly StorePrefix[] = [StorePrefix.Wal, StorePrefix.WalPartial];
 
 /** A call, and what was being done when it was made. */
 interface IdentityCall extends RecordedCall {
@@ -96,14 +95,14 @@ describe("identities and the calls that commands really make", () => {
       const { objects, listing, bucket, dataKey, dataKeySettings, signingKey } = identityRights[identity];
       for (const right of [...objects, ...listing]) {
         const uses = calls.filter(({ action }) => right.actions.includes(action));
-        const actions = right.prefixes.every((prefix) => notUsedHere.includes(prefix)) ? [] : right.actions;
-        for (const action of actions) {
+        for (const action of right.actions) {
           if (!uses.some((use) => use.action === action))
             unused.push(`${identity}: ${action} on ${right.prefixes.join()}`);
         }
         for (const prefix of right.prefixes) {
-          const isUsed = uses.some(({ key }) => key!.startsWith(prefix));
-          if (isUsed === notUsedHere.includes(prefix)) unused.push(`${identity}: ${right.actions.join()} on ${prefix}`);
+          if (!uses.some(({ key }) => key!.startsWith(prefix))) {
+            unused.push(`${identity}: ${right.actions.join()} on ${prefix}`);
+          }
         }
       }
       const implied = new Set(dataKeyUses(calls));
@@ -140,9 +139,11 @@ describe("identities and the calls that commands really make", () => {
       ),
     );
     const parameters = new URLSearchParams({ endpoint: proxy.endpoint, region, kmsKeyId: dataKeyArn });
+    const store = `s3://${bucket}?${parameters.toString()}`;
+    const signature = { kmsKeyArn: KeyMetadata!.Arn, kmsKeyKind: kind };
     const config = writeConfig(folder, {
-      store: `s3://${bucket}?${parameters.toString()}`,
-      signature: { kmsKeyArn: KeyMetadata!.Arn, kmsKeyKind: kind },
+      store,
+      signature,
       databases: [{ name: database, engine: "postgres", url: server.url(database) }],
     });
     const profiles = join(folder, "credentials");
@@ -151,16 +152,16 @@ describe("identities and the calls that commands really make", () => {
       profiles,
       `[writer]\naws_access_key_id = ${accessKeyId}\naws_secret_access_key = ${secretAccessKey}\n`,
     );
-    const run = async (identity: Identity, expected: number | undefined, ...args: string[]) => {
-      const { credentials } = users[identity];
-      const result = await drJson<Record<string, unknown>>([...args, "--config", config], {
-        AWS_ACCESS_KEY_ID: credentials.accessKeyId,
-        AWS_SECRET_ACCESS_KEY: credentials.secretAccessKey,
-        AWS_SHARED_CREDENTIALS_FILE: profiles,
-        AWS_REGION: region,
-        AWS_ENDPOINT_URL_KMS: proxy.endpoint,
-        AWS_ENDPOINT_URL_CLOUDWATCH: proxy.endpoint,
-      });
+    const environmentOf = (identity: Identity): NodeJS.ProcessEnv => ({
+      AWS_ACCESS_KEY_ID: users[identity].credentials.accessKeyId,
+      AWS_SECRET_ACCESS_KEY: users[identity].credentials.secretAccessKey,
+      AWS_SHARED_CREDENTIALS_FILE: profiles,
+      AWS_REGION: region,
+      AWS_ENDPOINT_URL_KMS: proxy.endpoint,
+      AWS_ENDPOINT_URL_CLOUDWATCH: proxy.endpoint,
+    });
+    const runWith = async (path: string, identity: Identity, expected: number | undefined, ...args: string[]) => {
+      const result = await drJson<Record<string, unknown>>([...args, "--config", path], environmentOf(identity));
       assert.equal(
         result.exitCode,
         expected ?? result.exitCode,
@@ -169,6 +170,8 @@ describe("identities and the calls that commands really make", () => {
       take(args.slice(0, 2).join(" "));
       return result.json;
     };
+    const run = (identity: Identity, expected: number | undefined, ...args: string[]) =>
+      runWith(config, identity, expected, ...args);
     const take = (during: string): void => {
       for (const call of proxy.calls.splice(0)) calls.push({ ...call, during, identity: identityOf(users, call) });
     };
@@ -194,6 +197,7 @@ describe("identities and the calls that commands really make", () => {
         arn,
       );
       await run(Identity.Auditor, 3, "status", "--publish");
+      await streamTheLog();
     }
     await run(Identity.EvidenceWriter, 0, "restore-test");
     await run(Identity.EvidenceWriter, 0, "list");
@@ -204,6 +208,36 @@ describe("identities and the calls that commands really make", () => {
     await run(Identity.RestoreReader, 1, "verify");
     owner.destroy();
     return calls;
+
+    /** The log of another server goes into the same bucket, and is read back by everyone who may. */
+    async function streamTheLog(): Promise<void> {
+      const streamed = await streamedDatabase({
+        config: { store, signature },
+        env: environmentOf(Identity.BackupWriter),
+      });
+      try {
+        const streaming = streamed.stream();
+        const puts = (prefix: string): number[] =>
+          proxy.calls.flatMap(({ action, key, status }, index) =>
+            action === "s3:PutObject" && status === 200 && key?.startsWith(`${prefix}ledger/`) ? [index] : [],
+          );
+        const untilStored = (prefix: string, after = -1) =>
+          waitFor(`something under ${prefix}`, 60, () => puts(prefix).some((index) => index > after));
+        await untilStored(StorePrefix.Catalog);
+        await withClient(streamed.server, "ledger", (client) => client.query("SELECT pg_switch_wal()"));
+        await untilStored(StorePrefix.Wal);
+        // Of the segment after the whole one, so that a recovery ends in it.
+        await untilStored(StorePrefix.WalPartial, puts(StorePrefix.Wal)[0]);
+        await streaming.stop();
+        take("stream ledger");
+        const into = join(streamed.server.directory, "recovered");
+        await runWith(streamed.config, Identity.RestoreReader, 0, "recover", "--yes", "--to", "latest", "--into", into);
+        await runWith(streamed.config, Identity.EvidenceWriter, undefined, "restore-test");
+        await runWith(streamed.config, Identity.Auditor, undefined, "status");
+      } finally {
+        await streamed.destroy();
+      }
+    }
   }
 
   /** A database that goes away in the middle of a large part, after an answer was lost. */
@@ -245,7 +279,7 @@ function* breakingOff(): Generator<Buffer> {
 }
 
 async function loseOnePart(owner: S3Client, Bucket: string, list: Record<string, unknown>): Promise<void> {
-  const [newest] = list.recoveryPoints as { id: string }[];
+  const newest = (list.recoveryPoints as { id: string; database: string }[]).find((each) => each.database === database);
   const prefix = `${StorePrefix.Parts}${database}/${newest!.id}/`;
   const { Versions } = await owner.send(new ListObjectVersionsCommand({ Bucket, Prefix: prefix }));
   const { Key, VersionId } = Versions![0]!;
@@ -272,7 +306,7 @@ function isExpected(call: IdentityCall): boolean {
   // The proof consists of trying what is not given, and each must have been refused.
   if (call.during === "prove --immutability") return call.identity === Identity.BackupWriter && call.status === 403;
   // A restore asks whether it may record what it did, and does without.
-  return call.during.startsWith("restore ") && recording(call);
+  return /^(restore|recover) /.test(call.during) && recording(call);
 }
 
 /** What a recording by the restore reader comes to: KMS refuses it in AWS (moto refuses nobody), else the bucket. */
