@@ -6,9 +6,10 @@ import {
   type ObjectivesOverrides,
   type Outcome,
   Scenario,
-  type Verdict,
+  Verdict,
 } from "../recovery";
 import { declaredDatabases, type DeclaredFacts } from "./inventory/declared-databases";
+import { failedOverDatabases } from "./inventory/failed-over-databases";
 import { type StackResources } from "./inventory/stack-resources";
 import { type Setting } from "./rule";
 
@@ -76,9 +77,32 @@ export function judgedScenarios(stack: StackResources, config: ObjectivesConfig,
   const { outcomes, problems } = judgedOutcomes(stack, config);
   if (problems !== undefined) return `the objectives contradict themselves: ${problems.join("; ")}`;
   const found = outcomes.filter(
-    (outcome) => outcome.verdict === verdict && acceptedBecause(outcome, config) === undefined,
+    (outcome) =>
+      outcome.verdict === verdict && acceptedBecause(outcome, config) === undefined && !awaitsRegion(stack, outcome),
   );
   return found.length === 0 ? undefined : found.map(textOf).join("\n");
+}
+
+/** Whether only a region that failed could have helped: then a refusal would stop the work that brings it back. */
+function awaitsRegion(stack: StackResources, { database, scenario }: Outcome): boolean {
+  return scenario === Scenario.RegionalFailure && failedOverDatabases(stack).has(database);
+}
+
+/**
+ * What a failed-over recovery site does not survive until it has a site of its own.
+ *
+ * @returns an advisory, or undefined when nothing is
+ */
+export function awaitedRegion(stack: StackResources, config: ObjectivesConfig): string | undefined {
+  const { outcomes } = judgedOutcomes(stack, config);
+  const found = (outcomes ?? []).filter(
+    (outcome) =>
+      outcome.verdict === Verdict.Fail &&
+      acceptedBecause(outcome, config) === undefined &&
+      awaitsRegion(stack, outcome),
+  );
+  if (found.length === 0) return undefined;
+  return `failed over: re-protect it as soon as a region is there. ${found.map(textOf).join("\n")}`;
 }
 
 /**

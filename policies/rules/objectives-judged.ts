@@ -1,6 +1,12 @@
 import { Verdict } from "../../recovery";
 import { Framework } from "../frameworks";
-import { judgedScenarios, objectiveSettings, type ObjectivesConfig, unseenSite } from "../judged-scenarios";
+import {
+  awaitedRegion,
+  judgedScenarios,
+  objectiveSettings,
+  type ObjectivesConfig,
+  unseenSite,
+} from "../judged-scenarios";
 import { stackRule } from "../rule";
 
 /** An advisory: what nobody can tell from one stack is for a person, or for the check of all stacks, to find out. */
@@ -16,5 +22,6 @@ export const objectivesJudged = stackRule<ObjectivesConfig>({
   checks: (stack, config) => [
     { check: () => judgedScenarios(stack, config, Verdict.Inconclusive) },
     { check: () => unseenSite(stack, config) },
+    { check: () => awaitedRegion(stack, config) },
   ],
 });

@@ -2,6 +2,7 @@ import { Engine, Mechanism, type Protection } from "../../recovery";
 import { Framework } from "../frameworks";
 import { SNAPSHOT } from "../inventory/aws-backup";
 import { declaredDatabases, type DeclaredFacts } from "../inventory/declared-databases";
+import { failedOverDatabases } from "../inventory/failed-over-databases";
 import { stackRule } from "../rule";
 
 /** RDS's backups are in the region of the database, and go with it. */
@@ -31,9 +32,13 @@ export const rdsCrossRegionCopy = stackRule<{ required: boolean; recoverySite: {
         if (!required) return undefined;
         const { region } = recoverySite;
         const facts = (region === undefined ? {} : { recoverySite }) as DeclaredFacts;
+        const failedOver = failedOverDatabases(stack);
         const lost = declaredDatabases(stack, facts).filter(
-          ({ engine, placement, protections }) =>
-            engine === Engine.Rds && !protections.some((one) => isCopyElsewhere(one, placement?.region)),
+          ({ name, engine, placement, protections }) =>
+            engine === Engine.Rds &&
+            // `objectives-judged` says so, and refuses nothing.
+            !failedOver.has(name) &&
+            !protections.some((one) => isCopyElsewhere(one, placement?.region)),
         );
         return lost.length === 0
           ? undefined

@@ -157,6 +157,38 @@ describe("the policy pack on the shipped stacks", function () {
     }
   }
 
+  it("[guide 52, 59] says what a failed-over recovery site does not survive, and refuses no deployment of it", async () => {
+    const config = configOf("prod-recovery");
+    const standby = "aws:rds/instance:Instance architect-go-database";
+    const promoted = spoiled(await registeredStack("prod-recovery"), standby, "replicateSourceDb", undefined).map(
+      (one) => ({
+        ...one,
+        props: structuredClone(one.props),
+        dependsOn: one.name === standby ? withoutProperty(one.dependsOn, "replicateSourceDb") : one.dependsOn,
+      }),
+    );
+    // Who fails over wakes the jobs.
+    for (const { type, props } of promoted) {
+      if (type === "kubernetes:batch/v1:CronJob") (props.spec as { suspend: boolean }).suspend = false;
+    }
+    const refusedBy = async (stack: readonly Fixture[]): Promise<string[]> => {
+      const refusing: string[] = [];
+      for (const rule of rules.filter(({ enforcementLevel }) => enforcementLevel === "mandatory")) {
+        const level = config[rule.name]?.enforcementLevel ?? "mandatory";
+        const { violations } = await judgeBy(rule, stack, config[rule.name]);
+        if (level === "mandatory" && violations.length > 0) refusing.push(rule.name);
+      }
+      return refusing;
+    };
+    assert.deepEqual(await refusedBy(promoted), []);
+    const judged = rules.find(({ name }) => name === "objectives-judged")!;
+    const { violations } = await judgeBy(judged, promoted, config["objectives-judged"]);
+    assert.match(violations.map(({ message }) => message).join("\n"), /failed over: .*eu-west-1, regional-failure/);
+    // A database of any other kind of stack has no such excuse.
+    const others = promoted.map((one) => ({ ...one, within: [] }));
+    assert.deepEqual(await refusedBy(others), ["objectives-met", "rds-cross-region-copy"]);
+  });
+
   it("refuses prod with one value spoiled, whichever it is", async () => {
     const prod = await registeredStack("prod");
     const config = configOf("prod");

@@ -17,6 +17,8 @@ export interface Fixture {
   readonly name: string;
   /** The stack that it is in. @default "test" */
   readonly stack?: string;
+  /** Types of the components that it belongs to, outermost first. @default none */
+  readonly within?: readonly string[];
   props: Record<string, unknown>;
   opts?: { protect?: boolean; ignoreChanges?: string[] };
   /** Names of the resources that a property was computed from. */
@@ -30,8 +32,13 @@ export interface Judgement {
   readonly inconclusive: string | undefined;
 }
 
-export const urnOf = ({ type, name, stack = "test" }: Pick<Fixture, "type" | "name" | "stack">): string =>
-  `urn:pulumi:${stack}::architect-go::${type}::${name}`;
+export const urnOf = ({
+  type,
+  name,
+  stack = "test",
+  within = [],
+}: Pick<Fixture, "type" | "name" | "stack" | "within">): string =>
+  `urn:pulumi:${stack}::architect-go::${[...within, type].join("$")}::${name}`;
 
 /** Judges a stack by one rule, with the arguments and the proxies that the SDK's server gives it. */
 export async function judgeBy(

@@ -7,9 +7,10 @@ export async function registeredStack(stack: string, { preview = false } = {}): 
   const { exitCode, log, resources } = await (preview ? failedOverPreview(stack) : shippedStack(stack));
   if (exitCode !== 0) throw new Error(log);
   const nameOf = new Map(resources.map(({ urn, type, name }) => [urn, `${type} ${name}`]));
-  return resources.map(({ type, name, inputs, protect, ignoreChanges, propertyDependencies }) => ({
+  return resources.map(({ urn, type, name, inputs, protect, ignoreChanges, propertyDependencies }) => ({
     type,
     name: `${type} ${name}`,
+    within: urn.split("::")[2]!.split("$").slice(0, -1),
     props: plain(inputs) as Record<string, unknown>,
     opts: { protect, ignoreChanges: [...ignoreChanges] },
     dependsOn: Object.fromEntries(
