@@ -154,6 +154,7 @@ export class BackupBucket extends pulumi.ComponentResource {
         region,
         kmsKeyArn: args.kmsKeyArn,
         principals: principalsOf(args.principals),
+        otherSidePrincipals: principalsOf(replica?.principals),
         acceptReplicationFrom: args.acceptReplicationFrom,
         accessLogBucket:
           args.accessLogBucketName ?? this.accessLogs(`${name}-access-logs`, args, region, settings, kept),
@@ -205,6 +206,7 @@ export class BackupBucket extends pulumi.ComponentResource {
             region,
             kmsKeyArn: replica.kmsKeyArn,
             principals: principalsOf(replica.principals),
+            otherSidePrincipals: principalsOf(args.principals),
             accessLogBucket: this.accessLogs(`${name}-replica-access-logs`, args, region, settings, kept),
           },
           kept,

@@ -1,6 +1,7 @@
 import * as aws from "@pulumi/aws";
 import * as pulumi from "@pulumi/pulumi";
-import { endpointDomainOf, partitionOf } from "./aws-names";
+import { partitionOf } from "./aws-names";
+import { replicaKeyActions, throughS3 } from "./replication-key-use";
 
 /** Where a bucket's objects are copied to, and from where. */
 export interface ReplicationSettings {
@@ -172,10 +173,6 @@ export function replicationPolicy(
     Resource,
     ...(Condition === undefined ? {} : { Condition }),
   });
-  const throughS3 = (region: string, bucketArn: string) => ({
-    StringEquals: { "kms:ViaService": `s3.${region}.${endpointDomainOf(region)}` },
-    StringLike: { "kms:EncryptionContext:aws:s3:arn": [bucketArn, `${bucketArn}/*`] },
-  });
   return {
     Version: "2012-10-17",
     Statement: [
@@ -199,13 +196,7 @@ export function replicationPolicy(
         : [allow(["kms:Decrypt"], sourceKeyArn, throughS3(source.region, source.bucketArn))]),
       ...(destinationKeyArn === undefined
         ? []
-        : [
-            allow(
-              ["kms:Encrypt", "kms:GenerateDataKey"],
-              destinationKeyArn,
-              throughS3(destination.region, destination.bucketArn),
-            ),
-          ]),
+        : [allow(replicaKeyActions, destinationKeyArn, throughS3(destination.region, destination.bucketArn))]),
     ],
   };
 }

@@ -1,6 +1,15 @@
 import * as aws from "@pulumi/aws";
 import * as pulumi from "@pulumi/pulumi";
-import { bucketPolicy, type Lifecycle, type PolicyDocument, storeLifecycles, type StoreRetention } from "../recovery";
+import {
+  bucketPolicy,
+  dataKeyRefusals,
+  type Lifecycle,
+  type PolicyDocument,
+  storeLifecycles,
+  type StoreRetention,
+} from "../recovery";
+import { partitionOf } from "./aws-names";
+import { replicaKeyActions, throughS3 } from "./replication-key-use";
 
 /** Who holds the key that encrypts the bucket. */
 export const Encryption = {
@@ -39,6 +48,8 @@ export interface StoreBucketPlace {
   readonly kmsKeyArn?: pulumi.Input<string>;
   /** ARN of the role of each identity that works with this bucket. */
   readonly principals: Readonly<Record<string, pulumi.Input<string>>>;
+  /** The same for the other bucket of the pair: to this one's key they must not do more either. */
+  readonly otherSidePrincipals: Readonly<Record<string, pulumi.Input<string>>>;
   /** ARN of the role in another account that may replicate into this bucket. */
   readonly acceptReplicationFrom?: pulumi.Input<string>;
   readonly accessLogBucket: pulumi.Input<string>;
@@ -270,10 +281,59 @@ function dataKeyOf(
       description: `Encrypts the backups in ${place.bucketName}. Without it they cannot be restored.`,
       enableKeyRotation: true,
       deletionWindowInDays: 30,
+      policy: pulumi
+        .all([pulumi.output(place.principals), pulumi.output(place.otherSidePrincipals), place.acceptReplicationFrom])
+        .apply(([principals, otherSidePrincipals, replicationRoleArn]) => {
+          const { region, bucketArn } = place;
+          const roles = { principals, otherSidePrincipals, replicationRoleArn };
+          return JSON.stringify(dataKeyPolicy({ region, bucketArn, accountId: settings.accountId, ...roles }));
+        }),
       tags: settings.tags,
     },
     opts,
   ).arn;
+}
+
+/**
+ * The policy of the key that encrypts a bucket of the store. The account's IAM decides who uses it, but for what no
+ * identity of the store may ever do; of another account only the replication encrypts with it, through S3. So nobody
+ * there can disable it or schedule its deletion (KMS Developer Guide, "Allowing users in other accounts to use a KMS key").
+ */
+export function dataKeyPolicy(parts: {
+  readonly accountId: string;
+  readonly region: string;
+  readonly bucketArn: string;
+  readonly principals: Readonly<Record<string, string>>;
+  readonly otherSidePrincipals: Readonly<Record<string, string>>;
+  readonly replicationRoleArn?: string;
+}): object {
+  const { accountId, region, bucketArn, principals, otherSidePrincipals, replicationRoleArn } = parts;
+  return {
+    Version: "2012-10-17",
+    Statement: [
+      {
+        Sid: "Account",
+        Effect: "Allow",
+        Principal: { AWS: `arn:${partitionOf(region)}:iam::${accountId}:root` },
+        Action: "kms:*",
+        Resource: "*",
+      },
+      ...dataKeyRefusals(principals),
+      ...dataKeyRefusals(otherSidePrincipals).map((refusal) => ({ ...refusal, Sid: `OtherSide${refusal.Sid}` })),
+      ...(replicationRoleArn === undefined
+        ? []
+        : [
+            {
+              Sid: "ReplicationFromAnotherAccount",
+              Effect: "Allow",
+              Principal: { AWS: replicationRoleArn },
+              Action: replicaKeyActions,
+              Resource: "*",
+              Condition: throughS3(region, bucketArn),
+            },
+          ]),
+    ],
+  };
 }
 
 function encryptionRule(

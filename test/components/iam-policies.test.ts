@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { runSimulation } from "@cloud-copilot/iam-simulate";
 import { BackupBucket, IdentityProvider, RecoveryAlerts, RecoveryIdentity, Severity } from "../../components";
 import { rolePrincipalsOf } from "../../components/recovery-identity";
-import { Identity, mayDo, StorePrefix } from "../../recovery";
+import { Identity, identityRights, mayDo, StorePrefix } from "../../recovery";
 import { register, type RegisteredResources } from "../support/registered-resources";
 
 const accountId = "111122223333";
@@ -23,6 +23,8 @@ async function allows(request: {
   readonly identityPolicy?: Policy;
   readonly resourcePolicy?: Policy;
   readonly context?: Readonly<Record<string, string>>;
+  /** Whose the resource is. @default the account of the principal */
+  readonly ownerAccountId?: string;
 }): Promise<boolean> {
   const { principal, action, resource, identityPolicy, resourcePolicy, context } = request;
   const result = await runSimulation(
@@ -30,7 +32,7 @@ async function allows(request: {
       request: {
         principal,
         action,
-        resource: { resource, accountId },
+        resource: { resource, accountId: request.ownerAccountId ?? accountId },
         contextVariables: {
           ...(principal.startsWith("arn:") ? { "aws:PrincipalArn": principal } : {}),
           "aws:SecureTransport": "true",
@@ -161,6 +163,72 @@ describe("the policies that the components register", function () {
     const context = { "kms:ViaService": "s3.eu-central-1.amazonaws.com", [contextKey]: bucketArn };
     assert.equal(await allows({ ...decrypt, context }), true);
     assert.equal(await allows(decrypt), false);
+  });
+
+  it("[guide 9] no identity can disable the key of the backups, delete it or hand it on, whatever IAM gives", async () => {
+    const everything = { Version: "2012-10-17", Statement: [{ Effect: "Allow", Action: "kms:*", Resource: "*" }] };
+    for (const key of ["bucket-bucket-key", "bucket-replica-key"]) {
+      for (const identity of [...Object.values(Identity), undefined]) {
+        const { dataKey = [], dataKeySettings = [] } = identity === undefined ? {} : identityRights[identity];
+        for (const action of [
+          "kms:ScheduleKeyDeletion",
+          "kms:DisableKey",
+          "kms:PutKeyPolicy",
+          "kms:CreateGrant",
+          "kms:GenerateDataKey",
+          "kms:Decrypt",
+        ]) {
+          const allowed = await allows({
+            principal: identity === undefined ? `arn:aws:iam::${accountId}:role/administrator` : roleOf(identity),
+            action,
+            resource: dataKeyArn,
+            identityPolicy: everything,
+            resourcePolicy: policy("aws:kms/key:Key", key),
+          });
+          const expected = identity === undefined || [...dataKey, ...dataKeySettings].includes(action);
+          assert.equal(allowed, expected, `${identity ?? "administrator"} ${action} ${key}`);
+        }
+      }
+    }
+  });
+
+  it("[guide 17, 18] a copy in another account takes replicas, and nobody of the first account can destroy it", async () => {
+    const copyAccountId = "777788889999";
+    const replicationRoleArn = `arn:aws:iam::${accountId}:role/replication`;
+    const copy = await register(() => {
+      new BackupBucket("copy", {
+        ...scope,
+        region: "eu-west-1",
+        accountId: copyAccountId,
+        acceptReplicationFrom: replicationRoleArn,
+      });
+    });
+    const copyArn = `arn:aws:s3:::architect-go-prod-backups-eu-west-1-${copyAccountId}`;
+    const document = (type: string, name: string) => JSON.parse(copy.inputs(type, name).policy as string) as object;
+    const [bucketPolicyThere, keyPolicyThere] = [
+      document("aws:s3/bucketPolicy:BucketPolicy", "copy-bucket-policy"),
+      document("aws:kms/key:Key", "copy-bucket-key"),
+    ];
+    const everything = { Version: "2012-10-17", Statement: [{ Effect: "Allow", Action: "*", Resource: "*" }] };
+    const key = `arn:aws:kms:eu-west-1:${copyAccountId}:key/copy-bucket-key`;
+    const contextKey = "aws:PrincipalTag/encryption-context";
+    const renamed = JSON.parse(
+      JSON.stringify(keyPolicyThere).replaceAll("kms:EncryptionContext:aws:s3:arn", contextKey),
+    ) as object;
+    const context = { "kms:ViaService": "s3.eu-west-1.amazonaws.com", [contextKey]: copyArn };
+    const role = { principal: replicationRoleArn, identityPolicy: everything, ownerAccountId: copyAccountId };
+    const admin = { ...role, principal: `arn:aws:iam::${accountId}:role/administrator` };
+    const onKey = { resource: key, resourcePolicy: renamed, context };
+    const onObject = { resource: `${copyArn}/parts/x`, resourcePolicy: bucketPolicyThere };
+    assert.equal(await allows({ ...role, ...onObject, action: "s3:ReplicateObject" }), true);
+    assert.equal(await allows({ ...role, ...onKey, action: "kms:GenerateDataKey" }), true);
+    assert.equal(await allows({ ...role, ...onKey, context: {}, action: "kms:GenerateDataKey" }), false);
+    for (const action of ["kms:ScheduleKeyDeletion", "kms:DisableKey", "kms:PutKeyPolicy", "kms:Decrypt"]) {
+      for (const who of [role, admin]) assert.equal(await allows({ ...who, ...onKey, action }), false, action);
+    }
+    for (const action of ["s3:DeleteObject", "s3:DeleteObjectVersion", "s3:BypassGovernanceRetention"]) {
+      for (const who of [role, admin]) assert.equal(await allows({ ...who, ...onObject, action }), false, action);
+    }
   });
 
   it("access logs come from log delivery of this account alone", async () => {
