@@ -1,16 +1,21 @@
 import { spawn } from "node:child_process";
+import { randomUUID } from "node:crypto";
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { availableParallelism, tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
+import { beat } from "../job-images/src/engines/postgres/prepare";
 import { connect } from "../job-images/src/engines/postgres/session";
 import { ReferenceWorld } from "../job-images/src/platform/local/reference-world";
 import { bytesText, table } from "../job-images/src/report/terminal";
 import { policyContests } from "./policy-contests";
+import { sqliteContests } from "./sqlite-contests";
 import { type BenchRow, type Contest, run } from "./rounds";
 
 const referenceBytes = 100_000_000;
 const memoryBarBytes = 150_000_000;
+/** One heartbeat has to do for all rounds: a writer would be a load of its own. */
+const secondsOfABench = 86_400;
 const runner = resolve("job-images/dist/dr.cjs");
 
 const { values } = parseArgs({
@@ -29,9 +34,12 @@ async function timed(
   env: NodeJS.ProcessEnv,
 ): Promise<{ seconds: number; peakBytes: number }> {
   const start = performance.now();
-  const child = spawn(program, args, { env, stdio: ["ignore", "ignore", "pipe"] });
-  let errors = "";
-  child.stderr.on("data", (text: Buffer) => (errors += text.toString()));
+  const child = spawn(program, args, { env, stdio: ["ignore", "pipe", "pipe"] });
+  let said = "";
+  // What a tool says belongs to a failure's message alone; gigabytes of it would be the measurement.
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.on("data", (text: Buffer) => (said = (said + text.toString()).slice(-20_000)));
+  }
   let peakBytes = 0;
   const watch = setInterval(() => {
     try {
@@ -43,7 +51,7 @@ async function timed(
   }, 50);
   const code = await new Promise((done) => child.on("close", done));
   clearInterval(watch);
-  if (code !== 0) throw new Error(`${program} ${args.join(" ")} ended with ${String(code)}: ${errors}`);
+  if (code !== 0) throw new Error(`${program} ${args.join(" ")} ended with ${String(code)}: ${said}`);
   return { seconds: (performance.now() - start) / 1000, peakBytes };
 }
 
@@ -74,25 +82,39 @@ async function bench(): Promise<{ rows: BenchRow[]; peakBytes: number; sizeBytes
       const client = await connect(primary.access(databaseName));
       await client.query(statement).finally(() => client.end());
     };
+    const heart = await connect(access);
+    await beat(heart).finally(() => heart.end());
     const config = join(folder, "dr.json");
     writeFileSync(
       config,
       JSON.stringify({
         store: `file://${folder}/store`,
         databases: [
-          { name: "architect", engine: "postgres", url: primary.url("architect"), proof: { level: "structure" } },
+          {
+            name: "architect",
+            engine: "postgres",
+            url: primary.url("architect"),
+            proof: { level: "structure" },
+            canary: { canarySeconds: secondsOfABench },
+          },
         ],
       }),
     );
     mkdirSync(join(folder, "store"));
     let peakBytes = 0;
-    const dr = async (...args: string[]): Promise<number> => {
-      const { seconds, peakBytes: peak } = await timed(process.execPath, [runner, ...args, "--config", config], env);
+    const drWith = async (path: string, ...args: string[]): Promise<number> => {
+      const { seconds, peakBytes: peak } = await timed(process.execPath, [runner, ...args, "--config", path], env);
       peakBytes = Math.max(peakBytes, peak);
       return seconds;
     };
+    const dr = (...args: string[]): Promise<number> => drWith(config, ...args);
     const guideBackup =
       'pg_dump architect | gzip > "$OUT/guide.sql.gz"; cp "$OUT/guide.sql.gz" "$OUT/uploaded.sql.gz"; sync "$OUT/uploaded.sql.gz"';
+    const guideRestore = async (): Promise<number> => {
+      await sql('DROP DATABASE IF EXISTS "guide copy"');
+      await sql('CREATE DATABASE "guide copy"');
+      return shell('gunzip -c "$OUT/guide.sql.gz" | psql -q -o /dev/null "guide copy"');
+    };
     const contests: Contest[] = [
       {
         name: "dump backup: the guide's gzip against dr backup",
@@ -112,16 +134,25 @@ async function bench(): Promise<{ rows: BenchRow[]; peakBytes: number; sizeBytes
       {
         name: "logical restore: the guide's psql against dr restore",
         bar: 1.6,
-        baseline: async () => {
-          await sql('DROP DATABASE IF EXISTS "guide copy"');
-          await sql('CREATE DATABASE "guide copy"');
-          return shell('gunzip -c "$OUT/guide.sql.gz" | psql -q -o /dev/null "guide copy"');
-        },
+        baseline: guideRestore,
         ours: async () => {
           await sql('DROP DATABASE IF EXISTS "our copy"');
           return dr("restore", "latest", "--into", primary.url("our copy"));
         },
       },
+      {
+        name: "physical backup: the guide's gzip against dr backup --method base",
+        bar: 10,
+        baseline: () => shell(guideBackup),
+        ours: () => dr("backup", "--method", "base"),
+      },
+      {
+        name: "physical restore, proven: the guide's psql against dr restore",
+        bar: 5.5,
+        baseline: guideRestore,
+        ours: () => dr("restore", "latest", "--into", join(primary.directory, `our-copy-${randomUUID()}`)),
+      },
+      ...(await sqliteContests(folder, wanted, { shell, dr: drWith })),
     ];
     const rows: BenchRow[] = [];
     for (const contest of [...policyContests, ...contests]) rows.push(await run(contest, rounds, say));
