@@ -16,10 +16,10 @@ interface Tag {
 interface SharedSettings {
   readonly Port: number;
   readonly DBSubnetGroupName: string;
-  readonly VpcSecurityGroupIds: readonly string[];
+  readonly VpcSecurityGroupIds: string[];
   readonly DeletionProtection: boolean;
   readonly EnableIAMDatabaseAuthentication: boolean;
-  readonly EnableCloudwatchLogsExports: readonly string[];
+  readonly EnableCloudwatchLogsExports: string[];
   readonly CopyTagsToSnapshot: boolean;
   readonly BackupRetentionPeriod: number;
   readonly PreferredBackupWindow: string;
@@ -42,7 +42,7 @@ export interface InstanceSettings extends SharedSettings {
   readonly LicenseModel: string;
   readonly AllocatedStorage: number;
   readonly StorageThroughput: number;
-  readonly ProcessorFeatures: readonly RdsProcessorFeature[];
+  readonly ProcessorFeatures: RdsProcessorFeature[];
   readonly DedicatedLogVolume: boolean;
   readonly CACertificateIdentifier: string;
   readonly ManageMasterUserPassword: true;
@@ -168,7 +168,7 @@ export const instanceSettings: CarriedSettings<RdsInstance, InstanceSettings> = 
     elseItIs: "the type's least",
   },
   ProcessorFeatures: {
-    of: (source) => (source.ProcessorFeatures?.length ? source.ProcessorFeatures : undefined),
+    of: (source) => (source.ProcessorFeatures?.length ? [...source.ProcessorFeatures] : undefined),
     elseItIs: "the class's own",
   },
   DedicatedLogVolume: { of: (source) => source.DedicatedLogVolume, elseItIs: off },
@@ -331,7 +331,7 @@ export interface ClusterRestore {
     readonly DBInstanceIdentifier: string;
     readonly DBClusterIdentifier: string;
     readonly Engine: string;
-    readonly settings: Partial<MemberSettings>;
+    readonly settings: Partial<MemberSettings> & Pick<MemberSettings, "DBInstanceClass">;
     readonly tags: readonly Tag[];
   }[];
 }
@@ -388,7 +388,8 @@ export function decideClusterRestore(
     DBClusterIdentifier: identifier,
     Engine: engine ?? "",
     settings: {
-      ...carry(memberSettings, member, problems),
+      // Without a class there is a problem, and no request.
+      ...{ DBInstanceClass: "", ...carry(memberSettings, member, problems) },
       ...(purpose.kind === "restore-test" ? { PubliclyAccessible: false, MonitoringInterval: 0 } : {}),
     },
     tags: purpose.kind === "recovery" ? carriedTags(member.TagList ?? []) : tags,
@@ -438,6 +439,16 @@ export function clusterDifferences(
     ...tagDifferences(tags, restored),
     ...encryptionDifferences(source, restored),
   ];
+}
+
+/** What of an instance of a restored cluster is not as it was asked for. */
+export function memberDifferences(
+  { settings, tags }: Pick<ClusterRestore["members"][number], "settings" | "tags">,
+  restored: RdsInstance,
+): string[] {
+  return [...differences(memberSettings, settings, restored), ...tagDifferences(tags, restored)].map(
+    (difference) => `${restored.DBInstanceIdentifier ?? "its instance"}: ${difference}`,
+  );
 }
 
 type LeftBehind = Pick<RdsInstance, "ReadReplicaDBInstanceIdentifiers" | "DBInstanceAutomatedBackupsReplications"> &

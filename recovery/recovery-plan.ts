@@ -158,6 +158,11 @@ function judgePoint(input: PlanInput, point: PlannedPoint): PlannedSource {
 /** How a plan names the one stream of a database. */
 export const streamSourceId = "stream";
 
+/** How a plan, and evidence, name a service's snapshot. */
+export function snapshotSourceId(mechanism: string, snapshot: string): string {
+  return `${mechanism}:${snapshot}`;
+}
+
 function judgeStream(input: PlanInput, stream: PlannedStream): PlannedSource {
   const { from, to, sourceBytes, mechanism = Mechanism.SqliteStream, targetClass = TargetClass.File } = stream;
   const { target, now } = input;
