@@ -1,10 +1,8 @@
 import {
   CreateDBClusterCommand,
   CreateDBClusterParameterGroupCommand,
-  CreateDBClusterSnapshotCommand,
   CreateDBInstanceCommand,
   CreateDBParameterGroupCommand,
-  CreateDBSnapshotCommand,
   CreateDBSubnetGroupCommand,
   RDSClient,
 } from "@aws-sdk/client-rds";
@@ -27,12 +25,61 @@ async function ec2(endpoint: string, parameters: Readonly<Record<string, string>
   return answer.text();
 }
 
-/** Makes the groups of a production database, an instance and an Aurora cluster with everything that a restore resets. */
+let groups: Promise<string[]> | undefined;
+
+async function makeGroups(endpoint: string, client: RDSClient): Promise<string[]> {
+  const subnets = await ec2(endpoint, { Action: "DescribeSubnets" });
+  const subnetIds = [...new Set([...subnets.matchAll(/<subnetId>([^<]+)</g)].map(([, id]) => id!))];
+  const made = await Promise.all(
+    ["database", "jobs"].map((name) =>
+      ec2(endpoint, {
+        Action: "CreateSecurityGroup",
+        GroupName: `${name}-${Date.now()}`,
+        GroupDescription: name,
+      }),
+    ),
+  );
+  for (const name of ["architect-private", "restore-tests"]) {
+    await client.send(
+      new CreateDBSubnetGroupCommand({
+        DBSubnetGroupName: name,
+        DBSubnetGroupDescription: name,
+        SubnetIds: subnetIds,
+      }),
+    );
+  }
+  await client.send(
+    new CreateDBParameterGroupCommand({
+      DBParameterGroupName: "architect-pg15",
+      DBParameterGroupFamily: "postgres15",
+      Description: "x",
+    }),
+  );
+  await client.send(
+    new CreateDBParameterGroupCommand({
+      DBParameterGroupName: "architect-member15",
+      DBParameterGroupFamily: "aurora-postgresql15",
+      Description: "x",
+    }),
+  );
+  await client.send(
+    new CreateDBClusterParameterGroupCommand({
+      DBClusterParameterGroupName: "architect-aurora15",
+      DBParameterGroupFamily: "aurora-postgresql15",
+      Description: "x",
+    }),
+  );
+  return made.map((text) => /<groupId>([^<]+)</.exec(text)![1]!).sort();
+}
+
+/** The groups of a production database, and an instance and an Aurora cluster with everything that a restore resets. */
 export class MotoDatabases {
   readonly client: RDSClient;
-  securityGroupIds: string[] = [];
 
-  private constructor(private readonly endpoint: string) {
+  private constructor(
+    endpoint: string,
+    readonly securityGroupIds: readonly string[],
+  ) {
     this.client = new RDSClient({
       region,
       endpoint,
@@ -40,55 +87,11 @@ export class MotoDatabases {
     });
   }
 
-  static async make(endpoint: string): Promise<MotoDatabases> {
-    const databases = new MotoDatabases(endpoint);
-    await databases.makeGroups();
-    return databases;
-  }
-
-  private async makeGroups(): Promise<void> {
-    const subnets = await ec2(this.endpoint, { Action: "DescribeSubnets" });
-    const subnetIds = [...new Set([...subnets.matchAll(/<subnetId>([^<]+)</g)].map(([, id]) => id!))];
-    const groups = await Promise.all(
-      ["database", "jobs"].map((name) =>
-        ec2(this.endpoint, {
-          Action: "CreateSecurityGroup",
-          GroupName: `${name}-${Date.now()}`,
-          GroupDescription: name,
-        }),
-      ),
-    );
-    this.securityGroupIds = groups.map((text) => /<groupId>([^<]+)</.exec(text)![1]!).sort();
-    for (const name of ["architect-private", "restore-tests"]) {
-      await this.client.send(
-        new CreateDBSubnetGroupCommand({
-          DBSubnetGroupName: name,
-          DBSubnetGroupDescription: name,
-          SubnetIds: subnetIds,
-        }),
-      );
-    }
-    await this.client.send(
-      new CreateDBParameterGroupCommand({
-        DBParameterGroupName: "architect-pg15",
-        DBParameterGroupFamily: "postgres15",
-        Description: "x",
-      }),
-    );
-    await this.client.send(
-      new CreateDBParameterGroupCommand({
-        DBParameterGroupName: "architect-member15",
-        DBParameterGroupFamily: "aurora-postgresql15",
-        Description: "x",
-      }),
-    );
-    await this.client.send(
-      new CreateDBClusterParameterGroupCommand({
-        DBClusterParameterGroupName: "architect-aurora15",
-        DBParameterGroupFamily: "aurora-postgresql15",
-        Description: "x",
-      }),
-    );
+  /** All tests of a run share one moto, and so its groups. */
+  static async connect(endpoint: string): Promise<MotoDatabases> {
+    const client = new MotoDatabases(endpoint, []).client;
+    groups ??= makeGroups(endpoint, client);
+    return new MotoDatabases(endpoint, await groups.finally(() => client.destroy()));
   }
 
   /** @param plain without what moto passes on to a copy that asked not to have it: it takes no for no answer */
@@ -111,7 +114,7 @@ export class MotoDatabases {
         KmsKeyId: "arn:aws:kms:eu-central-1:123456789012:key/data",
         Port: port,
         DBSubnetGroupName: "architect-private",
-        VpcSecurityGroupIds: this.securityGroupIds,
+        VpcSecurityGroupIds: [...this.securityGroupIds],
         DBParameterGroupName: "architect-pg15",
         MultiAZ: !plain,
         PubliclyAccessible: false,
@@ -127,12 +130,6 @@ export class MotoDatabases {
     );
   }
 
-  async snapshot(instance: string, identifier: string): Promise<void> {
-    await this.client.send(
-      new CreateDBSnapshotCommand({ DBInstanceIdentifier: instance, DBSnapshotIdentifier: identifier }),
-    );
-  }
-
   async cluster(identifier: string, port: number): Promise<void> {
     await this.client.send(
       new CreateDBClusterCommand({
@@ -144,7 +141,7 @@ export class MotoDatabases {
         DatabaseName: "architect",
         Port: port,
         DBSubnetGroupName: "architect-private",
-        VpcSecurityGroupIds: this.securityGroupIds,
+        VpcSecurityGroupIds: [...this.securityGroupIds],
         DBClusterParameterGroupName: "architect-aurora15",
         DeletionProtection: true,
         EnableIAMDatabaseAuthentication: true,
@@ -172,11 +169,5 @@ export class MotoDatabases {
         }),
       );
     }
-  }
-
-  async clusterSnapshot(cluster: string, identifier: string): Promise<void> {
-    await this.client.send(
-      new CreateDBClusterSnapshotCommand({ DBClusterIdentifier: cluster, DBClusterSnapshotIdentifier: identifier }),
-    );
   }
 }

@@ -2,6 +2,7 @@ import {
   type DatabaseConfig,
   defaultEvidenceRules,
   Engine,
+  type EvidenceRecord,
   jobConfigDefaults,
   logCoverage,
   type Manifest,
@@ -70,7 +71,7 @@ export async function planFor(
       ...(lastProof ? { lastProof } : {}),
     });
   }
-  const { snapshots, ...stream } = await streamOf(context, database, points[0]?.sourceBytes ?? 0);
+  const { snapshots, ...stream } = await streamOf(context, database, points[0]?.sourceBytes || measuredBytes(records));
   const others = await otherBackupsOf(database, target);
   const plan = planRecovery({
     database: database.name,
@@ -130,6 +131,15 @@ async function streamOf(
   } catch (error) {
     return { others: [...others, unusable(mechanism, id, error)], snapshots };
   }
+}
+
+/** The size of the newest run, where no recovery point says one. */
+function measuredBytes(records: readonly EvidenceRecord[]): number {
+  const sizes = records
+    .map(({ evidence }) => evidence)
+    .filter(({ sizeBytes }) => sizeBytes > 0)
+    .sort((a, b) => b.finishedAt.localeCompare(a.finishedAt));
+  return sizes[0]?.sizeBytes ?? 0;
 }
 
 function plannedSnapshot(database: DatabaseConfig, id: string, snapshot: StreamSnapshot): PlannedSnapshot {

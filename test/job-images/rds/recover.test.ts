@@ -56,9 +56,8 @@ describe("recovery from RDS's own backups (moto, with a real PostgreSQL behind e
     const endpoint = await moto();
     const server = await makeDatabase("rds_architect", tables);
     ({ port, user } = server.access());
-    databases = await MotoDatabases.make(endpoint);
+    databases = await MotoDatabases.connect(endpoint);
     await databases.instance("architect-prod", port);
-    await databases.snapshot("architect-prod", "architect-before-migration");
     standIn = await RdsStandIn.start({
       upstream: endpoint,
       host: "127.0.0.1",
@@ -122,7 +121,10 @@ describe("recovery from RDS's own backups (moto, with a real PostgreSQL behind e
     const { json } = await ask(["plan", "architect", "--to", new Date(Date.now() - 1000).toISOString()]);
     assert.equal(json.chosen, "rds-log");
     const ids = json.sources!.filter(({ usable }) => usable).map(({ id }) => id);
-    assert.ok(ids.includes("rds-snapshot:architect-before-migration"), ids.join());
+    assert.ok(
+      ids.some((id) => id.startsWith("rds-snapshot:rds:architect-prod-")),
+      ids.join(),
+    );
   });
 
   it("[guide 30, 53] `dr recover` makes an instance like the old one, proves it, and only then switches the secret", async () => {
@@ -167,13 +169,15 @@ describe("recovery from RDS's own backups (moto, with a real PostgreSQL behind e
     assert.equal(restored.MaxAllocatedStorage, 1000, "what only a change afterwards can set");
 
     const now = await secretNow();
-    const { host: _old, versionId: oldVersion, ...kept } = before;
-    const { host, versionId: _new, ...others } = now;
-    assert.equal(host, "127.0.0.1");
-    assert.deepEqual(others, kept, "every other field is as it was");
+    assert.deepEqual(
+      { ...now, versionId: "", host: "" },
+      { ...before, versionId: "", host: "" },
+      "every other field is as it was",
+    );
+    assert.equal(now.host, "127.0.0.1");
     const previous = await secretNow("AWSPREVIOUS");
-    assert.deepEqual([previous.versionId, previous.host], [oldVersion, await sourceHost()]);
-    assert.equal(json.secret?.previousVersionId, oldVersion);
+    assert.deepEqual([previous.versionId, previous.host], [before.versionId, await sourceHost()]);
+    assert.equal(json.secret?.previousVersionId, before.versionId);
   });
 
   it("never touches an instance that is there", async () => {
@@ -199,7 +203,7 @@ describe("recovery from RDS's own backups (moto, with a real PostgreSQL behind e
     ]);
     assert.equal(exitCode, 0);
     assert.equal(json.secret?.switched, false);
-    assert.match(json.secret!.why!, /somebody has changed it since/);
+    assert.match(json.secret.why!, /somebody has changed it since/);
     assert.equal((await secretNow()).host, "somewhere-else.example.org");
   });
 
@@ -216,13 +220,12 @@ describe("recovery from RDS's own backups (moto, with a real PostgreSQL behind e
       [
         ["rds-log", true],
         ["rds-snapshot", true],
-        ["rds-snapshot", true],
       ],
     );
     assert.equal((await secretNow()).host, host);
     assert.deepEqual(
       standIn.callsOf("RestoreDBInstanceFromDBSnapshot").map((call) => call.get("DBInstanceIdentifier")),
-      ["architect-short-2", "architect-short-3"],
+      ["architect-short-2"],
     );
     await makeDatabase("rds_architect", tables);
   });
