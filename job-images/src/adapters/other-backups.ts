@@ -39,14 +39,14 @@ export async function otherBackupsOf(
       try {
         if (where.kind === OtherBackupsKind.CloudNativePg) {
           const places = await readBarmanBackups(where.store, where.server);
+          if (places.length === 0) return [nothingOf(where, `${where.store} holds no backup of ${where.server}`)];
           return places.map((place) => barmanSource(place, target, now));
         }
         const points = await readAwsBackups(where.resourceArn, where.endpoint);
+        if (points.length === 0) return [nothingOf(where, "AWS Backup has no recovery point of it")];
         return points.map((point) => awsBackupSource(point, target, now));
       } catch (error) {
-        return [
-          { engine: where.kind, id: nameOf(where), lossSeconds: null, recoverySeconds: null, why: messageOf(error) },
-        ];
+        return [nothingOf(where, messageOf(error))];
       }
     }),
   );
@@ -82,6 +82,11 @@ export async function listOtherBackups({ name, otherBackups = [] }: DatabaseConf
     }),
   );
   return found.flat().sort((a, b) => (b.at ?? "").localeCompare(a.at ?? ""));
+}
+
+/** What was configured is in every plan, also when there is nothing of it. */
+function nothingOf(where: OtherBackups, why: string): OtherSource {
+  return { engine: where.kind, id: nameOf(where), lossSeconds: null, recoverySeconds: null, why };
 }
 
 function nameOf(where: OtherBackups): string {
