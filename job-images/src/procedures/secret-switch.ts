@@ -1,5 +1,5 @@
 import { type DatabaseConfig } from "../../../recovery";
-import { openRdsSource } from "../engines/rds/rds-source";
+import { openRdsSource } from "../engines/rds/open-source";
 import { switchSecret, type SwitchedSecretVersion } from "../engines/rds/switch-secret";
 import { messageOf, OperationError } from "../errors";
 import { type RecordedRestore } from "./recorded-restore";

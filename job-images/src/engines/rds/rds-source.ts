@@ -1,9 +1,6 @@
-import { type DatabaseEndpoint, type RdsRestoreChoice, type RdsSettings } from "../../../../recovery";
+import { type DatabaseEndpoint, type RdsRestoreChoice } from "../../../../recovery";
 import { type Progress } from "../../progress";
 import { type StreamSnapshot, type StreamWindow } from "../engine";
-import { ClusterSource } from "./cluster-source";
-import { InstanceSource } from "./instance-source";
-import { RdsApi } from "./rds-api";
 
 /** A restored instance or cluster that answers. */
 export interface RdsCopy {
@@ -38,12 +35,4 @@ export interface RdsSource {
   /** Deletes a throw-away that this very run made. */
   remove(identifier: string): Promise<void>;
   close(): void;
-}
-
-/** What of RDS a database is. */
-export function openRdsSource(settings: RdsSettings): RdsSource {
-  const api = new RdsApi(settings);
-  return settings.clusterIdentifier === undefined
-    ? new InstanceSource(api, settings, settings.instanceIdentifier!)
-    : new ClusterSource(api, settings, settings.clusterIdentifier);
 }

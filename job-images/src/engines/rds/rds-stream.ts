@@ -28,7 +28,8 @@ import {
 } from "../engine";
 import { accessOf, type PostgresAccess } from "../postgres/libpq";
 import { proveLiveCopy } from "../postgres/live-proof";
-import { openRdsSource, type RdsSource } from "./rds-source";
+import { openRdsSource } from "./open-source";
+import { type RdsSource } from "./rds-source";
 
 /** RDS's own backups: its log, which brings any moment of its window back, and its snapshots. */
 export const rdsStream: StreamEngine = {
