@@ -84,7 +84,6 @@ export interface MemberSettings extends InstanceLaterSettingsOfMember {
   readonly AutoMinorVersionUpgrade: boolean;
   readonly CACertificateIdentifier: string;
   readonly PromotionTier: number;
-  readonly CopyTagsToSnapshot: boolean;
 }
 type InstanceLaterSettingsOfMember = Omit<InstanceLaterSettings, "MaxAllocatedStorage">;
 
@@ -184,14 +183,18 @@ export const instanceSettings: CarriedSettings<RdsInstance, InstanceSettings> = 
 const laterSettings: CarriedSettings<RdsInstance, InstanceLaterSettingsOfMember> = {
   PreferredMaintenanceWindow: { of: (source) => source.PreferredMaintenanceWindow, elseItIs: "one that RDS picks" },
   MonitoringInterval: { of: (source) => positive(source.MonitoringInterval), elseItIs: off },
-  MonitoringRoleArn: { of: (source) => source.MonitoringRoleArn, elseItIs: "none" },
+  MonitoringRoleArn: {
+    // With an interval of 0 the API refuses a role.
+    of: (source) => (source.MonitoringInterval ? source.MonitoringRoleArn : undefined),
+    elseItIs: "none",
+  },
   EnablePerformanceInsights: { of: (source) => source.PerformanceInsightsEnabled || undefined, elseItIs: off },
   PerformanceInsightsKMSKeyId: {
-    of: (source) => source.PerformanceInsightsKMSKeyId,
+    of: (source) => (source.PerformanceInsightsEnabled ? source.PerformanceInsightsKMSKeyId : undefined),
     elseItIs: "the account's own key",
   },
   PerformanceInsightsRetentionPeriod: {
-    of: (source) => source.PerformanceInsightsRetentionPeriod,
+    of: (source) => (source.PerformanceInsightsEnabled ? source.PerformanceInsightsRetentionPeriod : undefined),
     elseItIs: "7 days",
   },
 };
@@ -207,8 +210,12 @@ export const clusterSettings: CarriedSettings<RdsCluster, ClusterSettings> = {
   ...shared,
   Port: { of: (source) => source.Port, elseItIs: asSource, always: true },
   DBSubnetGroupName: { of: (source) => source.DBSubnetGroup, elseItIs: "`default`", always: true },
-  // Of an Aurora cluster it is a setting of each instance.
-  PubliclyAccessible: { of: (source) => source.PubliclyAccessible, elseItIs: "decided by the subnets" },
+  // Of an Aurora cluster these are a setting of each instance, and none at all.
+  PubliclyAccessible: {
+    of: (source) => (isAurora(source) ? undefined : source.PubliclyAccessible),
+    elseItIs: "decided by the subnets",
+  },
+  Iops: { of: (source) => (isAurora(source) ? undefined : shared.Iops.of(source)), elseItIs: asSource },
   KmsKeyId: { of: (source) => (source.StorageEncrypted ? source.KmsKeyId : undefined), elseItIs: asSource },
   DBClusterParameterGroupName: {
     of: (source) => source.DBClusterParameterGroup,
@@ -254,7 +261,6 @@ export const memberSettings: CarriedSettings<RdsInstance, MemberSettings> = {
     always: true,
   },
   PromotionTier: { of: (source) => source.PromotionTier, elseItIs: "1" },
-  CopyTagsToSnapshot: { of: (source) => source.CopyTagsToSnapshot, elseItIs: off },
 };
 
 /** From which moment to restore. */
@@ -387,11 +393,7 @@ export function decideClusterRestore(
     DBInstanceIdentifier: `${identifier}-${index + 1}`,
     DBClusterIdentifier: identifier,
     Engine: engine ?? "",
-    settings: {
-      // Without a class there is a problem, and no request.
-      ...{ DBInstanceClass: "", ...carry(memberSettings, member, problems) },
-      ...(purpose.kind === "restore-test" ? { PubliclyAccessible: false, MonitoringInterval: 0 } : {}),
-    },
+    settings: memberSettingsFor(purpose, carry(memberSettings, member, problems)),
     tags: purpose.kind === "recovery" ? carriedTags(member.TagList ?? []) : tags,
   }));
   if (problems.length > 0) return { problems };
@@ -411,6 +413,24 @@ export function decideClusterRestore(
         };
   const later = purpose.kind === "recovery" ? carry(clusterLaterSettings, source, []) : {};
   return { request: { from, settings, tags, later, members: decided } };
+}
+
+/** A throw-away is watched by nobody, and is reached by nobody but the test. */
+function memberSettingsFor(
+  { kind }: RdsRestorePurpose,
+  carried: Writable<MemberSettings>,
+): ClusterRestore["members"][number]["settings"] {
+  // Without a class there is a problem, and no request.
+  const { DBInstanceClass = "", ...others } = carried;
+  if (kind === "recovery") return { DBInstanceClass, ...others };
+  const { DBParameterGroupName, CACertificateIdentifier, AutoMinorVersionUpgrade } = others;
+  return {
+    DBInstanceClass,
+    PubliclyAccessible: false,
+    ...(DBParameterGroupName === undefined ? {} : { DBParameterGroupName }),
+    ...(CACertificateIdentifier === undefined ? {} : { CACertificateIdentifier }),
+    ...(AutoMinorVersionUpgrade === undefined ? {} : { AutoMinorVersionUpgrade }),
+  };
 }
 
 /** What of a restored instance is not as it was asked for; a restore that RDS "finished" may still lack some of it. */

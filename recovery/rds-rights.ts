@@ -31,6 +31,12 @@ export const RdsScope = {
   Copies: "copies",
   /** The secret that names the endpoint. */
   Secret: "secret",
+  /** The key that encrypts that secret, through Secrets Manager alone. */
+  SecretKey: "secret-key",
+  /** The keys that storage is encrypted with, through RDS alone. */
+  DataKey: "data-key",
+  /** The role of enhanced monitoring, for RDS alone. */
+  MonitoringRole: "monitoring-role",
 } as const;
 export type RdsScope = (typeof RdsScope)[keyof typeof RdsScope];
 
@@ -70,6 +76,12 @@ const readSources: RdsRight = {
   scope: RdsScope.Sources,
   why: "restore from the source, into its groups",
 };
+/** RDS encrypts a copy with the source's key, by a grant that whoever restores must be able to give. */
+const useKeys: RdsRight = {
+  actions: ["kms:CreateGrant", "kms:DescribeKey"],
+  scope: RdsScope.DataKey,
+  why: "have the copy encrypted as its source is",
+};
 const removals = ["rds:DeleteDBCluster", "rds:DeleteDBInstance"];
 
 /** The one table of who may do what in RDS. */
@@ -90,10 +102,17 @@ export const rdsRights: Readonly<Record<RdsActor, readonly RdsRight[]>> = {
       scope: RdsScope.Copies,
       why: "make the new database as the old one was",
     },
+    useKeys,
+    { actions: ["iam:PassRole"], scope: RdsScope.MonitoringRole, why: "have it monitored as the old one was" },
     {
       actions: ["secretsmanager:DescribeSecret", "secretsmanager:GetSecretValue", "secretsmanager:PutSecretValue"],
       scope: RdsScope.Secret,
       why: "point the clients to the proven copy",
+    },
+    {
+      actions: ["kms:Decrypt", "kms:GenerateDataKey"],
+      scope: RdsScope.SecretKey,
+      why: "read and write that secret where it has a key of its own",
     },
   ],
   tester: [
@@ -104,6 +123,7 @@ export const rdsRights: Readonly<Record<RdsActor, readonly RdsRight[]>> = {
       scope: RdsScope.MadeAsThrowAway,
       why: "make a throw-away copy, which carries its end from its first moment",
     },
+    useKeys,
     { actions: removals, scope: RdsScope.ThrowAways, why: "delete it again" },
   ],
   reaper: [
@@ -126,6 +146,12 @@ export interface RdsResources {
   readonly copyPrefixes?: readonly string[];
   /** The secrets that name the endpoints. @default none */
   readonly secretArns?: readonly string[];
+  /** The keys of those secrets, where they have their own. @default none */
+  readonly secretKeyArns?: readonly string[];
+  /** The keys that the sources' storage is encrypted with. @default none: AWS's own */
+  readonly dataKeyArns?: readonly string[];
+  /** The roles of their enhanced monitoring. @default none */
+  readonly monitoringRoleArns?: readonly string[];
 }
 
 /** What the names of throw-away instances and clusters begin with. */
@@ -137,7 +163,7 @@ export function rdsPolicy(actor: RdsActor, resources: RdsResources): PolicyDocum
     const Sid = `Rds${index + 1}`;
     const Resource = resourcesOf(right.scope, resources);
     if (Resource.length === 0) return [];
-    const Condition = conditionOf(right.scope);
+    const Condition = conditionOf(right.scope, resources);
     return [{ Sid, Effect: "Allow", Action: right.actions, Resource, ...(Condition ? { Condition } : {}) }];
   });
   return { Version: "2012-10-17", Statement: statements };
@@ -168,15 +194,35 @@ function resourcesOf(scope: RdsScope, resources: RdsResources): string[] {
     }
     case RdsScope.Secret:
       return [...(resources.secretArns ?? [])];
+    case RdsScope.SecretKey:
+      return [...(resources.secretKeyArns ?? [])];
+    case RdsScope.DataKey:
+      return [...(resources.dataKeyArns ?? [])];
+    case RdsScope.MonitoringRole:
+      return [...(resources.monitoringRoleArns ?? [])];
   }
 }
 
-function conditionOf(scope: RdsScope): PolicyStatement["Condition"] | undefined {
-  if (scope === RdsScope.MadeAsThrowAway) {
-    return { StringEquals: { [`aws:RequestTag/${ThrowAwayTag.Purpose}`]: throwAwayPurpose } };
+function conditionOf(scope: RdsScope, { partition, region }: RdsResources): PolicyStatement["Condition"] | undefined {
+  const domain = partition === "aws-cn" ? "amazonaws.com.cn" : "amazonaws.com";
+  const tag = (kind: "RequestTag" | "ResourceTag") => ({
+    StringEquals: { [`aws:${kind}/${ThrowAwayTag.Purpose}`]: throwAwayPurpose },
+  });
+  switch (scope) {
+    case RdsScope.MadeAsThrowAway:
+      return tag("RequestTag");
+    case RdsScope.ThrowAways:
+      return tag("ResourceTag");
+    case RdsScope.DataKey:
+      return { StringEquals: { "kms:ViaService": `rds.${region}.${domain}` } };
+    case RdsScope.SecretKey:
+      return { StringEquals: { "kms:ViaService": `secretsmanager.${region}.${domain}` } };
+    case RdsScope.MonitoringRole:
+      return { StringEquals: { "iam:PassedToService": "monitoring.rds.amazonaws.com" } };
+    case RdsScope.Everything:
+    case RdsScope.Sources:
+    case RdsScope.Copies:
+    case RdsScope.Secret:
+      return undefined;
   }
-  if (scope === RdsScope.ThrowAways) {
-    return { StringEquals: { [`aws:ResourceTag/${ThrowAwayTag.Purpose}`]: throwAwayPurpose } };
-  }
-  return undefined;
 }

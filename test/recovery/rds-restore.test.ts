@@ -174,6 +174,8 @@ describe("the restore of an RDS instance", () => {
       "EnablePerformanceInsights",
       "KmsKeyId",
       "MultiAZ",
+      "PerformanceInsightsKMSKeyId",
+      "PerformanceInsightsRetentionPeriod",
       "VpcSecurityGroupIds",
       "tag application",
     ]);
@@ -238,6 +240,13 @@ describe("the restore of an Aurora cluster", () => {
     const { request } = decideClusterRestore(describedCluster, members, restoreTest);
     assert.equal(request?.members.length, 1);
     assert.deepEqual(request?.members[0]?.tags, request?.tags);
+    assert.deepEqual(request?.members[0]?.settings, {
+      DBInstanceClass: "db.r6g.xlarge",
+      DBParameterGroupName: "architect-member15",
+      PubliclyAccessible: false,
+      AutoMinorVersionUpgrade: true,
+      CACertificateIdentifier: "rds-ca-rsa4096-g1",
+    });
   });
 
   it("is refused when nobody knows of which class an instance must be", () => {

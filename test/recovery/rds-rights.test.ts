@@ -4,6 +4,7 @@ import { RdsActor, rdsPolicy, ThrowAwayTag } from "../../recovery";
 
 const accountId = "111122223333";
 const secretArn = `arn:aws:secretsmanager:eu-central-1:${accountId}:secret:architect-go/prod/database-AbCdEf`;
+const keyArn = `arn:aws:kms:eu-central-1:${accountId}:key/data`;
 const arn = (kind: string, name: string) => `arn:aws:rds:eu-central-1:${accountId}:${kind}:${name}`;
 const production = arn("db", "architect-prod");
 const copy = arn("db", "architect-prod-restored");
@@ -26,6 +27,7 @@ async function allows(
     accountId,
     instanceIdentifiers: ["architect-prod"],
     secretArns: [secretArn],
+    dataKeyArns: [keyArn],
   });
   const result = await runSimulation(
     {
@@ -38,7 +40,15 @@ async function allows(
       identityPolicies: [{ name: "role", policy: policy as never }],
       serviceControlPolicies: [],
       resourceControlPolicies: [],
-      resourcePolicy: undefined,
+      // The key policy that AWS gives a key leaves it to the account's IAM policies.
+      resourcePolicy: action.startsWith("kms:")
+        ? ({
+            Version: "2012-10-17",
+            Statement: [
+              { Effect: "Allow", Principal: { AWS: `arn:aws:iam::${accountId}:root` }, Action: "kms:*", Resource: "*" },
+            ],
+          } as never)
+        : undefined,
     },
     {},
   );
@@ -78,6 +88,16 @@ describe("who may do what in RDS", function () {
     assert.equal(await allows(RdsActor.Tester, "rds:RestoreDBInstanceToPointInTime", throwAway, asked), true);
     assert.equal(await allows(RdsActor.Tester, "rds:RestoreDBInstanceToPointInTime", throwAway), false);
     assert.equal(await allows(RdsActor.Tester, "rds:RestoreDBInstanceToPointInTime", copy, asked), false);
+  });
+
+  it("keys are used by whoever restores, and through RDS alone", async () => {
+    const viaRds = { "kms:ViaService": "rds.eu-central-1.amazonaws.com" };
+    for (const actor of Object.values(RdsActor)) {
+      const restores = actor === RdsActor.Restorer || actor === RdsActor.Tester;
+      assert.equal(await allows(actor, "kms:CreateGrant", keyArn, viaRds), restores, actor);
+      assert.equal(await allows(actor, "kms:CreateGrant", keyArn, { "kms:ViaService": "s3.amazonaws.com" }), false);
+      assert.equal(await allows(actor, "kms:Decrypt", keyArn, viaRds), false, actor);
+    }
   });
 
   it("the observer and the reaper make nothing", async () => {

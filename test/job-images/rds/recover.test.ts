@@ -127,6 +127,16 @@ describe("recovery from RDS's own backups (moto, with a real PostgreSQL behind e
     );
   });
 
+  it("[guide 25] `dr doctor` asks RDS while it still answers", async () => {
+    const { json } = await drJson<{ checks: { name: string; verdict: string; found: string }[] }>(
+      ["doctor", "--config", config],
+      environment,
+    );
+    const check = json.checks.find(({ name }) => name === "architect backups of RDS");
+    assert.equal(check?.verdict, "pass");
+    assert.match(check!.found, /every moment from .* and 1 snapshots/);
+  });
+
   it("[guide 30, 53] `dr recover` makes an instance like the old one, proves it, and only then switches the secret", async () => {
     const before = await secretNow();
     const to = new Date().toISOString();

@@ -15,6 +15,9 @@ export interface Waiting {
 const dead =
   /^(failed|incompatible-.*|inaccessible-encryption-credentials|restore-error|storage-full|insufficient-capacity|deleting|deleted)$/;
 
+/** It serves, and the rest goes on behind it, for hours sometimes. */
+const serves = /^(available|storage-optimization|storage-initialization)$/;
+
 const firstPauseMilliseconds = 500;
 const longestPauseMilliseconds = 15_000;
 
@@ -34,7 +37,7 @@ export async function waitUntilAvailable<Thing>(
     signal.throwIfAborted();
     const found = await look();
     const status = found?.status ?? "not there yet";
-    if (found && status === "available") return found.thing;
+    if (found && serves.test(status)) return found.thing;
     if (dead.test(status))
       throw new OperationError(`${what} is ${status}: RDS will not finish it. Its events say why.`);
     if (Date.now() - startedAt > deadlineMinutes * 60_000) {
