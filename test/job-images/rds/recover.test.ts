@@ -134,7 +134,7 @@ describe("recovery from RDS's own backups (moto, with a real PostgreSQL behind e
     );
     const check = json.checks.find(({ name }) => name === "architect backups of RDS");
     assert.equal(check?.verdict, "pass");
-    assert.match(check!.found, /every moment from .* and 1 snapshots/);
+    assert.match(check.found, /every moment from .* and 1 snapshots/);
   });
 
   it("[guide 30, 53] `dr recover` makes an instance like the old one, proves it, and only then switches the secret", async () => {
