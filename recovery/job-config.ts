@@ -4,7 +4,9 @@ import { ProofLevel } from "./evidence";
 import { SigningKeyKind } from "./identity";
 import { Engine } from "./manifest";
 import { objectiveProblems, objectivesFrom, type ObjectivesOverrides, objectivesOverridesSchema } from "./objectives";
+import { type OtherBackups, otherBackupsSchema } from "./other-backups";
 import { parsePostgresUrl } from "./postgres-url";
+import { type RdsSettings, rdsSettingsSchema } from "./rds-settings";
 import { scheduleProblems } from "./schedule";
 import { databaseNamePattern } from "./store-layout";
 import { parseStoreUrl } from "./store-url";
@@ -105,6 +107,10 @@ export interface DatabaseConfig {
   readonly canary?: CanarySettings;
   /** Only for engine `postgres`: RDS keeps its own log. @default no log: what came after the last backup is lost */
   readonly wal?: WalSettings;
+  /** Only for engine `rds`. @default only dumps: RDS's own backups are not looked at */
+  readonly rds?: RdsSettings;
+  /** Backups of it that other programs keep. @default none */
+  readonly otherBackups?: readonly OtherBackups[];
 }
 
 /** The replication slot of a database's log. */
@@ -232,6 +238,8 @@ const databaseSchema = z
         baseBackupSchedule: z.string().optional(),
       })
       .optional(),
+    rds: rdsSettingsSchema.optional(),
+    otherBackups: z.array(otherBackupsSchema).optional(),
   })
   .check((context) => {
     const database = context.value;
@@ -264,6 +272,9 @@ const databaseSchema = z
         ["wal"],
         `does not belong to engine ${database.engine}: only a self-managed PostgreSQL server has a log to stream`,
       );
+    }
+    if (database.rds !== undefined && database.engine !== Engine.Rds) {
+      refuse(["rds"], `does not belong to engine ${database.engine}: only engine rds has an instance or cluster`);
     }
     if (wal?.baseBackupSchedule !== undefined) {
       for (const problem of scheduleProblems(wal.baseBackupSchedule, timeZone)) {

@@ -7,6 +7,7 @@ export type MeasuredRun = Pick<
   | "id"
   | "database"
   | "mechanism"
+  | "recoveryPoint"
   | "targetClass"
   | "environment"
   | "sizeBytes"

@@ -26,13 +26,31 @@ export interface PlannedPoint {
   readonly lastProof?: { readonly verdict: string; readonly at: string };
 }
 
-/** A stream that is restored by itself, without a recovery point. */
+/** What restores itself from outside the store: a stream, or a service's own backups. */
 export interface PlannedStream {
+  /** How a plan names it. @default "stream" */
+  readonly id?: string;
+  /** As evidence names it. @default `Mechanism.SqliteStream` */
+  readonly mechanism?: string;
+  /** @default `TargetClass.File` */
+  readonly targetClass?: TargetClass;
   /** The moments that it can be restored to. */
   readonly from: Date;
   readonly to: Date;
   /** On the source's disk, as far as a recovery point says; 0 where none does. */
   readonly sourceBytes: number;
+}
+
+/** One moment that a service keeps by itself: an RDS snapshot. */
+export interface PlannedSnapshot {
+  readonly id: string;
+  /** As evidence names it. */
+  readonly mechanism: string;
+  readonly targetClass: TargetClass;
+  readonly at: Date;
+  readonly sourceBytes: number;
+  /** Why it cannot be used; empty when it can. */
+  readonly problems: readonly string[];
 }
 
 /** Something else that might help, which no catalog holds. */
@@ -52,6 +70,7 @@ export interface PlanInput {
   readonly target: RecoveryTarget;
   readonly points: readonly PlannedPoint[];
   readonly stream?: PlannedStream;
+  readonly snapshots?: readonly PlannedSnapshot[];
   readonly others?: readonly OtherSource[];
   readonly runs: readonly MeasuredRun[];
   readonly rules: EvidenceRules;
@@ -95,6 +114,7 @@ export function planRecovery(input: PlanInput, losesAlike = 1): RecoveryPlan {
   const sources = [
     ...input.points.map((point) => judgePoint(input, point)),
     ...(input.stream ? [judgeStream(input, input.stream)] : []),
+    ...(input.snapshots ?? []).map((snapshot) => judgeSnapshot(input, snapshot)),
     ...(input.others ?? []).map((other) => ({
       ...other,
       usable: false,
@@ -138,25 +158,28 @@ function judgePoint(input: PlanInput, point: PlannedPoint): PlannedSource {
 /** How a plan names the one stream of a database. */
 export const streamSourceId = "stream";
 
-function judgeStream(input: PlanInput, { from, to, sourceBytes }: PlannedStream): PlannedSource {
-  const { target, now, runs, database } = input;
-  const mechanism = Mechanism.SqliteStream;
+/** How a plan, and evidence, name a service's snapshot. */
+export function snapshotSourceId(mechanism: string, snapshot: string): string {
+  return `${mechanism}:${snapshot}`;
+}
+
+function judgeStream(input: PlanInput, stream: PlannedStream): PlannedSource {
+  const { from, to, sourceBytes, mechanism = Mechanism.SqliteStream, targetClass = TargetClass.File } = stream;
+  const { target, now } = input;
   const wanted = target.kind === "time" ? target.at : target.kind === "latest" ? now : undefined;
-  const [newest] = runs
-    .filter((run) => run.database === database && run.mechanism === mechanism)
-    .sort((a, b) => b.finishedAt.localeCompare(a.finishedAt));
+  const newest = newestRun(input, mechanism);
   const obstacle = !wanted
-    ? "a stream knows no log positions and no names"
+    ? `${mechanism === Mechanism.SqliteStream ? "a stream" : "it"} knows no log positions and no names`
     : wanted < from
       ? `it begins after the target: at ${from.toISOString()}`
       : newest && isFailure(newest)
         ? `its newest restore test, of ${newest.finishedAt}, failed`
         : undefined;
-  const time = timeOf(input, { method: BackupMethod.Copy, storedBytes: sourceBytes, sourceBytes }, mechanism);
+  const time = timeOfItself(input, mechanism, targetClass, sourceBytes);
   const reached = target.kind === "time" && target.at <= to;
   return {
     engine: mechanism,
-    id: streamSourceId,
+    id: stream.id ?? streamSourceId,
     lossSeconds: obstacle === undefined ? (reached ? 0 : Math.max(0, (wanted!.getTime() - to.getTime()) / 1000)) : null,
     recoverySeconds: time.seconds,
     timeBasis: time.basis,
@@ -167,16 +190,48 @@ function judgeStream(input: PlanInput, { from, to, sourceBytes }: PlannedStream)
   };
 }
 
+function judgeSnapshot(input: PlanInput, snapshot: PlannedSnapshot): PlannedSource {
+  const { id, mechanism, targetClass, at, sourceBytes, problems } = snapshot;
+  const { target, now } = input;
+  const wanted = target.kind === "time" ? target.at : target.kind === "latest" ? now : undefined;
+  const obstacle = !wanted
+    ? "it holds one moment and has no log to reach a position in"
+    : at > wanted
+      ? `it is newer than the target: of ${at.toISOString()}`
+      : problems.length > 0
+        ? problems.join("; ")
+        : undefined;
+  const time = timeOfItself(input, mechanism, targetClass, sourceBytes);
+  const proof = input.runs
+    .filter((run) => run.database === input.database && run.recoveryPoint === id)
+    .sort((a, b) => b.finishedAt.localeCompare(a.finishedAt))[0];
+  const refuted = proof && isFailure(proof) ? `its last restore, of ${proof.finishedAt}, failed its proof` : undefined;
+  return {
+    engine: mechanism,
+    id,
+    lossSeconds: obstacle === undefined ? (wanted!.getTime() - at.getTime()) / 1000 : null,
+    recoverySeconds: time.seconds,
+    timeBasis: time.basis,
+    usable: obstacle === undefined && refuted === undefined,
+    why: obstacle ?? refuted ?? `holds ${at.toISOString()}`,
+    provenAt: proof?.verdict === "pass" ? proof.finishedAt : null,
+  };
+}
+
+function newestRun({ runs, database }: PlanInput, mechanism: string): MeasuredRun | undefined {
+  return runs
+    .filter((run) => run.database === database && run.mechanism === mechanism)
+    .sort((a, b) => b.finishedAt.localeCompare(a.finishedAt))[0];
+}
+
 /** What stands in the way whatever the target is. */
-function obstacleOf(point: PlannedPoint, { runs, database }: PlanInput, mechanism: string): string | undefined {
+function obstacleOf(point: PlannedPoint, input: PlanInput, mechanism: string): string | undefined {
   if (point.retrievalMinutes !== undefined) {
     return `it lies in an archive: retrieving it (aws s3api restore-object) takes up to ${point.retrievalMinutes} minutes`;
   }
   if (point.problems.length > 0) return point.problems.join("; ");
   if (point.lastProof?.verdict === "fail") return `its last restore, of ${point.lastProof.at}, failed its proof`;
-  const newest = runs
-    .filter((run) => run.database === database && run.mechanism === mechanism)
-    .sort((a, b) => b.finishedAt.localeCompare(a.finishedAt))[0];
+  const newest = newestRun(input, mechanism);
   // A mechanism whose newest test failed may still work for this point; it is used last, and never called proven.
   return newest && isFailure(newest) && point.lastProof === undefined
     ? `the newest restore test of ${mechanism}, of ${newest.finishedAt}, failed, and this one was never proven`
@@ -260,4 +315,20 @@ function timeOf(
     logBytes / recoveryDefaults.replayBytesPerSecond +
     recoveryDefaults.verifyMinutes * 60;
   return { seconds, basis: "estimate" };
+}
+
+/** Of what restores itself: nothing of it is fetched, and a service makes its server first. */
+function timeOfItself(
+  { runs, rules, now, database, environment }: PlanInput,
+  mechanism: string,
+  targetClass: TargetClass,
+  sizeBytes: number,
+): { seconds: number; basis: PlannedSource["timeBasis"] } {
+  const findings = findingsOf(runs, { database, mechanism, targetClass, environment, sizeBytes }, now, rules);
+  if (findings.timeBasis === TimeBasis.Measured) return { seconds: findings.seconds, basis: "measured" };
+  if (findings.timeBasis === TimeBasis.Scaled) return { seconds: findings.seconds * sizeBytes, basis: "scaled" };
+  const { managedProvisionMinutes, verifyMinutes, fetchBytesPerSecond, physicalRestoreBytesPerSecond } =
+    recoveryDefaults;
+  const before = targetClass === TargetClass.Rds ? managedProvisionMinutes * 60 : sizeBytes / fetchBytesPerSecond;
+  return { seconds: before + sizeBytes / physicalRestoreBytesPerSecond + verifyMinutes * 60, basis: "estimate" };
 }

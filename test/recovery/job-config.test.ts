@@ -41,6 +41,63 @@ describe("job configuration", () => {
     it(`refuses ${what}`, () => assert.match(problemsOf(config), expected));
   }
 
+  it("takes an RDS instance, and backups that others keep", () => {
+    const config = withDatabase({
+      engine: "rds",
+      rds: { instanceIdentifier: "architect-prod", region: "eu-central-1", test: { securityGroupIds: ["sg-1"] } },
+      otherBackups: [
+        { kind: "cloudnative-pg", store: "s3://cnpg/backups?region=eu-central-1", server: "architect" },
+        { kind: "aws-backup", resourceArn: "arn:aws:rds:eu-central-1:111122223333:db:architect-prod" },
+      ],
+    });
+    assert.deepEqual(parseJobConfig(JSON.stringify(config)).config, config);
+  });
+
+  it("names every problem of an RDS instance at once", () => {
+    const problems = problemsOf(
+      withDatabase({
+        rds: {
+          instanceIdentifier: "Architect_Prod",
+          clusterIdentifier: "architect",
+          region: "Frankfurt",
+          endpoint: "localhost",
+          secretArn: "architect/database",
+          restoreMinutes: 400,
+          test: { securityGroupIds: ["default"] },
+        },
+        otherBackups: [
+          { kind: "cloudnative-pg", store: "ftp://x", server: "a/b" },
+          { kind: "aws-backup", resourceArn: "architect" },
+        ],
+      }),
+    );
+    for (const field of [
+      "rds.instanceIdentifier",
+      "rds.region",
+      "rds.endpoint",
+      "rds.secretArn",
+      "rds.test.securityGroupIds",
+      "otherBackups.0.store",
+      "otherBackups.0.server",
+      "otherBackups.1.resourceArn",
+    ]) {
+      assert.ok(
+        problems.includes(field.replace(/\.(\d)\./, "[$1].")) || problems.includes(field),
+        `${field}: ${problems}`,
+      );
+    }
+  });
+
+  it("refuses an RDS instance that is also a cluster, of another engine, or whose tests outlive their restore", () => {
+    const rds = { instanceIdentifier: "architect", region: "eu-central-1" };
+    const refusal = (more: object, engine = "rds") => problemsOf(withDatabase({ engine, rds: { ...rds, ...more } }));
+    assert.equal(refusal({}), "");
+    assert.match(refusal({ clusterIdentifier: "architect" }), /either instanceIdentifier or clusterIdentifier/);
+    assert.match(refusal({ instanceIdentifier: undefined }), /either instanceIdentifier or clusterIdentifier/);
+    assert.match(refusal({ test: { ttlMinutes: 60 } }), /ttlMinutes.*more than restoreMinutes/);
+    assert.match(refusal({}, "postgres"), /rds.*does not belong to engine postgres/);
+  });
+
   it("never throws, whatever the text is", () => {
     fc.assert(fc.property(fc.oneof(fc.string(), fc.json()), (text) => void parseJobConfig(text)));
   });

@@ -176,3 +176,68 @@ describe("the plan of a recovery", () => {
     );
   });
 });
+
+describe("the plan of a recovery from RDS's own backups", () => {
+  const log = {
+    id: "rds-log",
+    mechanism: "point-in-time-log",
+    targetClass: TargetClass.Rds,
+    from: at("01:00:00"),
+    to: at("14:05:00"),
+    sourceBytes: 100 * gigabyte,
+  };
+  const snapshot = (taken: string, problems: string[] = []) => ({
+    id: `rds-snapshot:rds:architect-${taken}`,
+    mechanism: "rds-snapshot",
+    targetClass: TargetClass.Rds,
+    at: at(taken),
+    sourceBytes: 100 * gigabyte,
+    problems,
+  });
+  const rdsPlan = (target: RecoveryTarget, runs: MeasuredRun[] = [], snapshots = [snapshot("02:00:00")]) =>
+    planRecovery({
+      ...{ database: "architect", environment: "prod", target, points: [dump("12:00:00")], runs },
+      ...{ rules: defaultEvidenceRules, now, stream: log, snapshots },
+    });
+
+  it("[guide 30] its log brings any moment of its window back, the dump and the snapshot what they hold", () => {
+    const { chosen, sources } = rdsPlan(time("13:00:00"));
+    assert.equal(chosen?.id, "rds-log");
+    assert.deepEqual(
+      sources.map(({ id, lossSeconds }) => [id.split(":")[0], lossSeconds]),
+      [
+        ["rds-log", 0],
+        ["architect-20261123T120000Z-dump-00000001", 3600],
+        ["rds-snapshot", 11 * 3600],
+      ],
+    );
+    // A new instance, its storage, the proof.
+    assert.deepEqual([chosen?.recoverySeconds, chosen?.timeBasis], [20 * 60 + 1000 + 120, "estimate"]);
+  });
+
+  it("what lies after its newest restorable moment is lost, and is said", () => {
+    const { chosen } = rdsPlan({ kind: "latest" });
+    assert.deepEqual([chosen?.id, chosen?.lossSeconds, chosen?.to], ["rds-log", 300, { kind: "latest" }]);
+  });
+
+  it("a moment before its window is brought back by a snapshot, where one is usable", () => {
+    const early = rdsPlan(time("00:30:00"), [], [snapshot("00:00:00"), snapshot("00:10:00", ["it is being made"])]);
+    assert.equal(early.chosen?.id, "rds-snapshot:rds:architect-00:00:00");
+    assert.match(early.sources.map(({ why }) => why).join(), /begins after the target.*|it is being made/);
+  });
+
+  it("a measured restore replaces the estimate, and a failed test takes the log out", () => {
+    const measured = { ...run("point-in-time-log", Verdict.Pass, 1234, 100 * gigabyte), targetClass: TargetClass.Rds };
+    const { chosen } = rdsPlan(time("13:00:00"), [measured]);
+    assert.deepEqual(
+      [chosen?.recoverySeconds, chosen?.timeBasis, chosen?.provenAt],
+      [1234, "measured", measured.finishedAt],
+    );
+    assert.notEqual(rdsPlan(time("13:00:00"), [{ ...measured, verdict: Verdict.Fail }]).chosen?.id, "rds-log");
+    const failed = { ...measured, recoveryPoint: snapshot("02:00:00").id, verdict: Verdict.Fail };
+    assert.match(
+      rdsPlan(time("13:00:00"), [{ ...failed, mechanism: "rds-snapshot" }]).sources.at(-1)!.why,
+      /failed its proof/,
+    );
+  });
+});

@@ -9,6 +9,7 @@ import { list } from "./list";
 import { plan } from "./plan";
 import { prepare } from "./prepare";
 import { prove } from "./prove";
+import { reap } from "./reap";
 import { recover } from "./recover";
 import { restore } from "./restore";
 import { restoreTestCommand } from "./restore-test";
@@ -33,6 +34,7 @@ export const commands: readonly Command[] = [
   drill,
   status,
   evidence,
+  reap,
   doctor,
   assessCommand,
   schema,

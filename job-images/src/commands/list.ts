@@ -1,4 +1,5 @@
 import { ExitCode } from "../../../recovery";
+import { type ListedOtherBackup, listOtherBackups } from "../adapters/other-backups";
 import { type Command } from "../command";
 import { databasesNamed } from "../config-file";
 import { openEvidenceKey } from "../report/open-evidence-key";
@@ -48,13 +49,26 @@ export const list: Command = {
     const problems = recoveryPoints.flatMap(({ id, problems, tampering }) =>
       [...problems, ...tampering].map((problem) => `${id}: ${problem}`),
     );
-    const text =
+    const others = (await Promise.all(databasesNamed(config, database).map(listOtherBackups))).flat();
+    const ownText =
       rows.length === 0
         ? "The store holds no recovery point."
         : [
             table(["HOLDS DATA OF", "STATE", "PROOF", "VOUCHED FOR", "STORED", "RECOVERY POINT"], rows),
             ...problems,
           ].join("\n");
-    return { exitCode: ExitCode.Pass, json: { recoveryPoints }, text };
+    const text = others.length === 0 ? ownText : `${ownText}\n\n${othersText(others)}`;
+    return { exitCode: ExitCode.Pass, json: { recoveryPoints, otherBackups: others }, text };
   },
 };
+
+function othersText(others: readonly ListedOtherBackup[]): string {
+  const short = (moment: string | null): string => moment?.replace(/\.\d+Z$/, "Z") ?? "unknown";
+  const rows = others.map(({ at, until, state, bytes, id }) => [
+    until === null ? short(at) : `${short(at)} to ${short(until)}`,
+    state,
+    bytes === null ? "unknown" : bytesText(bytes),
+    id,
+  ]);
+  return `Kept by other programs; \`dr plan\` says how a person restores them:\n${table(["HOLDS DATA OF", "STATE", "SIZE", "BACKUP"], rows)}`;
+}

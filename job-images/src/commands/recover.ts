@@ -9,10 +9,12 @@ import {
 } from "../../../recovery";
 import { type Command, type CommandContext } from "../command";
 import { oneDatabase } from "../config-file";
-import { acceptsPlace, isPath } from "../engines/database-kinds";
+import { acceptsPlace } from "../engines/database-kinds";
 import { messageOf, NoRecoveryPointError, OperationError, UsageError } from "../errors";
 import { planFor } from "../procedures/recovery-planning";
 import { type RecordedRestore, restoreAndRecord, restoreStreamAndRecord } from "../procedures/recorded-restore";
+import { describeSwitch, offerSwitch, type SecretSwitch } from "../procedures/secret-switch";
+import { streamEngineFor } from "../proof/stream-measurement";
 import { describeProof } from "../report/proof-report";
 import { planText, targetOf } from "./plan";
 
@@ -21,6 +23,8 @@ interface Attempt {
   readonly verdict: Verdict;
   readonly seconds: number | null;
   readonly why: string;
+  /** The place in which something of it was left. */
+  readonly left?: string | undefined;
 }
 
 /** Environments in which nobody has to be asked. */
@@ -39,13 +43,16 @@ export const recover: Command = {
     into: { type: "string", multiple: true },
     "password-file": { type: "string" },
     scratch: { type: "string" },
+    "switch-secret": { type: "boolean" },
     yes: { type: "boolean" },
   },
   optionHelp: {
     to: "WHEN  latest, a time like 2026-11-23T14:05:00Z, lsn:X/Y or name:X",
-    into: "PLACE  a new database's URL for dumps, a new data directory's path for the log, the file's path for SQLite; one of each may be given",
+    into: "PLACE  a new database's URL for dumps, a new data directory's path for the log, the file's path for SQLite, a new instance's identifier for what RDS keeps; one of each may be given",
     "password-file": "FILE  the password to the target server; default: libpq's own rules",
     scratch: "DIR  with room for the decompressed archive; default: the temporary folder",
+    "switch-secret":
+      "once the copy is proven, and a person says so, put its endpoint into the secret that rds.secretArn names",
     yes: `ask nothing; only in the environments ${unattended.join(" and ")}`,
   },
   maxWords: 1,
@@ -60,8 +67,11 @@ export const recover: Command = {
     const questions = yes ? undefined : new Questions();
     try {
       const database = oneDatabase(config, words[0]);
+      if (options["switch-secret"] === true && database.rds?.secretArn === undefined) {
+        throw new UsageError(`--switch-secret: the configuration names no secret of ${database.name} (rds.secretArn).`);
+      }
       const target = targetOf((options.to as string | undefined) ?? (await questions?.moment()));
-      const { plan, entries } = await planFor(context, database, target);
+      const { plan, entries, snapshots } = await planFor(context, database, target);
       context.progress.note(planText(plan.sources, plan.chosen));
       if (!plan.chosen) {
         throw new NoRecoveryPointError(
@@ -74,19 +84,23 @@ export const recover: Command = {
         .filter(({ usable }) => usable)
         .flatMap((source) => {
           const entry = entries.get(source.id);
-          const into = places.find((place) => (entry ? acceptsPlace(entry.manifest, place) : isPath(place)));
+          const into = places.find((place) =>
+            entry ? acceptsPlace(entry.manifest, place) : streamEngineFor(database).acceptsPlace(place),
+          );
           return into === undefined ? [] : [{ source, entry, into }];
         });
       if (usable.length === 0) {
         throw new UsageError(
-          `No usable source can be restored into ${places.join(" or ")}: \`dr plan\` lists them, a dump needs a URL and the log a path.`,
+          `No usable source can be restored into ${places.join(" or ")}: \`dr plan\` lists them, a dump needs a URL and the log a path${database.rds ? "; what RDS keeps needs a new identifier" : ""}.`,
         );
       }
       await questions?.confirm(database.name, usable[0]!.source);
       const attempts: Attempt[] = [];
       for (const { source, entry, into } of usable) {
+        const snapshot = snapshots.get(source.id)?.id;
         const place = {
-          into,
+          // What an attempt left in a service is looked at, not deleted: the next one gets a name of its own.
+          into: attempts.some(({ left }) => left === into) ? `${into}-${attempts.length + 1}` : into,
           to: source.to,
           passwordFile: options["password-file"] as string | undefined,
           scratch: options.scratch as string | undefined,
@@ -94,10 +108,16 @@ export const recover: Command = {
         };
         const attempt = await tryOne(context, source, () =>
           // Without a recovery point to begin with it is a stream.
-          entry ? restoreAndRecord(context, entry, place) : restoreStreamAndRecord(context, database, place),
+          entry
+            ? restoreAndRecord(context, entry, place)
+            : restoreStreamAndRecord(context, database, { ...place, ...(snapshot === undefined ? {} : { snapshot }) }),
         );
-        attempts.push(attempt);
-        if (attempt.restored?.verdict === Verdict.Pass) return report(attempts, attempt.restored, source);
+        attempts.push({ ...attempt, left: !entry && attempt.restored?.kept ? into : undefined });
+        if (attempt.restored?.verdict === Verdict.Pass) {
+          const secret =
+            options["switch-secret"] === true && (await offerSwitch(database, attempt.restored, questions));
+          return report(attempts, attempt.restored, source, secret || undefined);
+        }
         context.progress.note(`${source.id} did not pass its proof (${attempt.why}); trying the next source`);
       }
       const verdict = combineVerdicts(attempts.map(({ verdict }) => verdict));
@@ -134,7 +154,12 @@ function plainAttempt({ id, verdict, seconds, why }: Attempt): Attempt {
   return { id, verdict, seconds, why };
 }
 
-function report(attempts: readonly Attempt[], restored: RecordedRestore, source: PlannedSource) {
+function report(
+  attempts: readonly Attempt[],
+  restored: RecordedRestore,
+  source: PlannedSource,
+  secret: SecretSwitch | undefined,
+) {
   const { verdict, measurement, kept, where, seconds, evidence } = restored;
   return {
     exitCode: exitCodeOf(verdict),
@@ -149,11 +174,14 @@ function report(attempts: readonly Attempt[], restored: RecordedRestore, source:
       attempts: attempts.map(plainAttempt),
       checks: measurement.checks,
       evidence,
+      ...(restored.endpoint ? { endpoint: restored.endpoint } : {}),
+      ...(secret ? { secret } : {}),
     },
     text: [
       describeProof(measurement),
       where,
       `evidence: ${evidence ?? "none"}`,
+      ...(secret ? [describeSwitch(secret)] : []),
       "Next: point the clients at it, then take a backup of it (`dr doctor` says what else it needs): until then it is not protected.",
     ].join("\n"),
   };
@@ -171,13 +199,22 @@ class Questions {
 
   async places(source: PlannedSource): Promise<string[]> {
     return [
-      await this.ask(`Where to? ${source.id} needs a place that does not exist yet (a URL for a dump, else a path): `),
+      await this.ask(
+        `Where to? ${source.id} needs a place that does not exist yet (a URL for a dump, an identifier for what RDS keeps, else a path): `,
+      ),
     ];
   }
 
   async confirm(database: string, source: PlannedSource): Promise<void> {
     const answer = await this.ask(`This restores ${source.id} and touches nothing else. Type ${database} to begin: `);
     if (answer !== database) throw new UsageError(`${JSON.stringify(answer)} is not ${database}: nothing was done.`);
+  }
+
+  async confirmSwitch(database: string, where: string): Promise<boolean> {
+    const answer = await this.ask(
+      `The copy is proven. Type ${database} to point its clients to ${where}; anything else leaves the secret as it is: `,
+    );
+    return answer === database;
   }
 
   close(): void {

@@ -20,7 +20,8 @@ export const restoreTestCommand: Command = {
   options: { database: { type: "string" }, "from-stream": { type: "boolean" } },
   optionHelp: {
     database: "NAME  only this database",
-    "from-stream": "test Litestream's replica of a SQLite database instead of its copies",
+    "from-stream":
+      "test what restores itself instead of the recovery points: Litestream's replica of a SQLite file, or RDS's log into a throw-away instance",
   },
   maxWords: 1,
   isProof: true,

@@ -2,12 +2,13 @@ import { BackupMethod, type DatabaseConfig, Engine, type Manifest } from "../../
 import { OperationError, UsageError } from "../errors";
 import { type DatabaseKind, type RecoveryEngine } from "./engine";
 import { postgresKind } from "./postgres/kind";
+import { rdsKind } from "./rds/kind";
 import { sqliteKind } from "./sqlite/kind";
 
 /** Every kind of database that the runner knows. */
 const kinds: Readonly<Record<Engine, DatabaseKind>> = {
   [Engine.Postgres]: postgresKind,
-  [Engine.Rds]: postgresKind,
+  [Engine.Rds]: rdsKind,
   [Engine.Sqlite]: sqliteKind,
 };
 

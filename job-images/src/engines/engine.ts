@@ -1,6 +1,7 @@
 import {
   type BackupMethod,
   type DatabaseConfig,
+  type DatabaseEndpoint,
   type JobConfig,
   type Manifest,
   type ManifestPart,
@@ -77,6 +78,8 @@ export interface RestoredCopy {
   readonly kept: string | null;
   /** Where it is, for a person. */
   readonly where: string;
+  /** Where clients reach it, when it is a server of its own. */
+  readonly endpoint?: DatabaseEndpoint;
 }
 
 /** How one kind of database is backed up, restored and proven by one method. */
@@ -114,12 +117,14 @@ export interface Heart {
   close(): Promise<void>;
 }
 
-/** A restore from a stream: what the store received between two recovery points. */
+/** A restore from a stream: what the store received between two recovery points, or what a service keeps by itself. */
 export interface StreamRequest {
   readonly config: JobConfig;
   readonly database: DatabaseConfig;
   /** @default the newest moment that the stream holds */
   readonly at?: Date;
+  /** One of the engine's snapshots, instead of a moment. */
+  readonly snapshot?: string;
   readonly progress: Progress;
   readonly signal: AbortSignal;
 }
@@ -131,12 +136,37 @@ export type StreamIntoRequest = StreamRequest & Pick<RestoreIntoRequest, "into" 
 export interface StreamWindow {
   readonly from: Date;
   readonly to: Date;
+  /** On the source's disk, where the stream itself knows. */
+  readonly sourceBytes?: number;
+}
+
+/** A moment that a service keeps by itself, beside its log. */
+export interface StreamSnapshot {
+  readonly id: string;
+  readonly at: Date;
+  readonly sourceBytes: number;
+  /** Why it cannot be used; empty when it can. */
+  readonly problems: readonly string[];
 }
 
 /** A stream that is restored by itself, without a recovery point. */
 export interface StreamEngine {
+  /** How plans name it. */
+  readonly sourceId: string;
+  /** As evidence names it. */
+  readonly mechanism: string;
+  /** As evidence names a restore of a snapshot, where there are any. */
+  readonly snapshotMechanism?: string;
+  readonly targetClass: TargetClass;
+  /** What `acceptsPlace` takes, for people. */
+  readonly placeKind: string;
+  /** Whether a copy can be restored into a place of that name. */
+  acceptsPlace(place: string): boolean;
+  /** Whether the database has one at all. */
+  isThere(database: DatabaseConfig, store: ObjectStore): Promise<boolean>;
   /** What the store holds. @throws NoRecoveryPointError when it holds nothing */
   window(request: StreamRequest): Promise<StreamWindow>;
+  snapshots?(request: StreamRequest): Promise<StreamSnapshot[]>;
   /** As an engine's. @throws NoRecoveryPointError when the stream does not reach that moment */
   restoreTest(request: StreamRequest): Promise<RestoreProof>;
   /** As an engine's. @throws NoRecoveryPointError when the stream does not reach that moment */

@@ -1,6 +1,7 @@
 import {
   combineVerdicts,
   type DatabaseConfig,
+  type DatabaseEndpoint,
   EvidenceKind,
   jobConfigDefaults,
   type Manifest,
@@ -40,6 +41,8 @@ export interface RecordedRestore {
   readonly where: string;
   /** Key of the evidence; `null` where this identity may not write any. */
   readonly evidence: string | null;
+  /** Where clients reach it, when it is a server of its own. */
+  readonly endpoint?: DatabaseEndpoint;
 }
 
 /** Restores a complete recovery point into a place of its own, proves it, and records what was measured. */
@@ -91,23 +94,27 @@ export async function restoreAndRecord(
 export async function restoreStreamAndRecord(
   context: CommandContext,
   database: DatabaseConfig,
-  { into, to, keep }: Pick<RestorePlace, "into" | "to" | "keep">,
+  { into, to, keep, snapshot }: Pick<RestorePlace, "into" | "to" | "keep"> & { readonly snapshot?: string },
 ): Promise<RecordedRestore> {
   if (to && to.kind !== "latest" && to.kind !== "time") {
     throw new UsageError("--to: a stream knows no log positions and no names: give latest or a time.");
   }
   const config = context.config();
   const startedAt = new Date();
-  const { proof, kept, where } = await streamEngineFor(database).restoreInto({
+  const { proof, kept, where, endpoint } = await streamEngineFor(database).restoreInto({
     ...context,
     config,
     database,
     at: to?.kind === "time" ? to.at : undefined,
+    ...(snapshot === undefined ? {} : { snapshot }),
     into,
     keep,
   });
-  const measurement = measureStream({ config, database }, EvidenceKind.Restore, startedAt, proof);
+  const measurement = measureStream({ config, database }, EvidenceKind.Restore, startedAt, proof, snapshot);
   const evidence = await recordIfAllowed(context, measurement);
   const { comparisons, seconds } = proof;
-  return { verdict: measurement.verdict, measurement, comparisons, seconds, kept, where, evidence };
+  return {
+    ...{ verdict: measurement.verdict, measurement, comparisons, seconds, kept, where, evidence },
+    ...(endpoint === undefined ? {} : { endpoint }),
+  };
 }

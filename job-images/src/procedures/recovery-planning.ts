@@ -2,35 +2,38 @@ import {
   type DatabaseConfig,
   defaultEvidenceRules,
   Engine,
+  type EvidenceRecord,
   jobConfigDefaults,
   logCoverage,
   type Manifest,
-  Mechanism,
   type OtherSource,
   parseRecoveryPointId,
   type PlanInput,
   type PlannedPoint,
+  type PlannedSnapshot,
   planRecovery,
   type RecoveryPlan,
   type RecoveryTarget,
   replayStart,
-  streamPrefix,
-  streamSourceId,
+  snapshotSourceId,
 } from "../../../recovery";
 import { type CommandContext } from "../command";
+import { otherBackupsOf } from "../adapters/other-backups";
 import { databaseKindOf } from "../engines/database-kinds";
+import { type StreamSnapshot } from "../engines/engine";
 import { messageOf } from "../errors";
 import { openEvidenceKey } from "../report/open-evidence-key";
 import { readEvidence } from "../report/evidence-record";
 import { vouchingFor } from "../report/vouching";
 import { type CatalogEntry, readCatalog, RecoveryPointState } from "../store/catalog";
-import { type ObjectStore } from "../store/object-store";
 import { logOwnerOf, readStoredLog } from "../store/stored-log";
 
 /** A plan, and the catalog that it was made from. */
 export interface PlannedRecovery {
   readonly plan: RecoveryPlan;
   readonly entries: ReadonlyMap<string, CatalogEntry & { readonly manifest: Manifest }>;
+  /** The service's snapshots among the sources, by the source's id. */
+  readonly snapshots: ReadonlyMap<string, StreamSnapshot>;
 }
 
 /** Looks at everything that could bring a database back to a moment. */
@@ -68,17 +71,21 @@ export async function planFor(
       ...(lastProof ? { lastProof } : {}),
     });
   }
+  const { snapshots, ...stream } = await streamOf(context, database, points[0]?.sourceBytes || measuredBytes(records));
+  const others = await otherBackupsOf(database, target);
   const plan = planRecovery({
     database: database.name,
     environment: config.environment ?? jobConfigDefaults.environment,
     target,
     points,
-    ...(await streamOf(context, database, points[0]?.sourceBytes ?? 0)),
+    ...stream,
+    others: [...stream.others, ...others],
+    snapshots: [...snapshots].map(([id, snapshot]) => plannedSnapshot(database, id, snapshot)),
     runs: records.map(({ evidence }) => evidence),
     rules: defaultEvidenceRules,
     now: new Date(),
   });
-  return { plan, entries };
+  return { plan, entries, snapshots };
 
   async function logBehind(manifest: Manifest): Promise<NonNullable<PlannedPoint["log"]>> {
     const owner = logOwnerOf(manifest);
@@ -89,29 +96,56 @@ export async function planFor(
   }
 }
 
-/** The stream in the store, asked only where the store holds something of one. */
+/** What restores itself: a stream in the store, or what RDS keeps. What cannot be asked is told as what it is: unknown. */
 async function streamOf(
   context: CommandContext,
   database: DatabaseConfig,
   sourceBytes: number,
-): Promise<Pick<PlanInput, "stream" | "others">> {
+): Promise<
+  Pick<PlanInput, "stream"> & {
+    readonly others: OtherSource[];
+    readonly snapshots: ReadonlyMap<string, StreamSnapshot>;
+  }
+> {
   const others = othersOf(database);
+  const snapshots = new Map<string, StreamSnapshot>();
   const { stream } = databaseKindOf(database);
-  if (!stream || !(await holdsAny(context.store(), streamPrefix(database.name)))) return { others };
+  if (!stream || !(await stream.isThere(database, context.store()))) return { others, snapshots };
+  const { sourceId: id, mechanism, targetClass, snapshotMechanism = mechanism } = stream;
+  const request = { ...context, config: context.config(), database };
+  const unusable = (engine: string, id: string, error: unknown): OtherSource => ({
+    ...{ engine, id, lossSeconds: null, recoverySeconds: null },
+    why: messageOf(error),
+  });
   try {
-    const window = await stream.window({ ...context, config: context.config(), database });
-    return { others, stream: { ...window, sourceBytes } };
+    const found = (await stream.snapshots?.(request)) ?? [];
+    for (const one of found) snapshots.set(snapshotSourceId(snapshotMechanism, one.id), one);
   } catch (error) {
-    const unknown = { lossSeconds: null, recoverySeconds: null };
-    return {
-      others: [...others, { engine: Mechanism.SqliteStream, id: streamSourceId, ...unknown, why: messageOf(error) }],
-    };
+    others.push(unusable(snapshotMechanism, `${snapshotMechanism}s`, error));
+  }
+  try {
+    const window = await stream.window(request);
+    // The disk's size is what a recovery point measured, where there is one: storage is allocated before it is used.
+    const planned = { ...window, id, mechanism, targetClass, sourceBytes: sourceBytes || (window.sourceBytes ?? 0) };
+    return { others, snapshots, stream: planned };
+  } catch (error) {
+    return { others: [...others, unusable(mechanism, id, error)], snapshots };
   }
 }
 
-async function holdsAny(store: ObjectStore, prefix: string): Promise<boolean> {
-  for await (const _ of store.list(prefix)) return true;
-  return false;
+/** The size of the newest run, where no recovery point says one. */
+function measuredBytes(records: readonly EvidenceRecord[]): number {
+  const sizes = records
+    .map(({ evidence }) => evidence)
+    .filter(({ sizeBytes }) => sizeBytes > 0)
+    .sort((a, b) => b.finishedAt.localeCompare(a.finishedAt));
+  return sizes[0]?.sizeBytes ?? 0;
+}
+
+function plannedSnapshot(database: DatabaseConfig, id: string, snapshot: StreamSnapshot): PlannedSnapshot {
+  const { targetClass, mechanism, snapshotMechanism = mechanism } = databaseKindOf(database).stream!;
+  const { at, sourceBytes, problems } = snapshot;
+  return { id, mechanism: snapshotMechanism, targetClass, at, sourceBytes, problems };
 }
 
 /** What the configuration names and no catalog lists: told, so that nobody forgets it at night. */
@@ -128,14 +162,14 @@ function othersOf(database: DatabaseConfig): OtherSource[] {
             why: "a standby holds what the primary holds, damage included; for an outage a person promotes it, nothing else does",
           },
         ]),
-    ...(database.engine === Engine.Rds
+    ...(database.engine === Engine.Rds && database.rds === undefined
       ? [
           {
             engine: "rds",
             id: "point in time of RDS",
             lossSeconds: null,
             recoverySeconds: null,
-            why: "RDS restores its own log into a new instance: aws rds restore-db-instance-to-point-in-time, with the old instance's groups named",
+            why: 'RDS restores its own log into a new instance; the configuration does not say which one it is: "rds": {"instanceIdentifier": "...", "region": "..."}',
           },
         ]
       : []),

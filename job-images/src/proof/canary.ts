@@ -49,3 +49,33 @@ export function achievedRpoSeconds(disasterAt: Date, restoredAt: Date | undefine
   if (restoredAt === undefined) return "unknown";
   return Math.max(0, Math.round((disasterAt.getTime() - restoredAt.getTime()) / 100) / 10);
 }
+
+/**
+ * Whether the copy is as new as the stream says. That something is written proves nothing: a heartbeat has to have made the
+ * round trip.
+ */
+export function checkRecoveredCanary(
+  newest: Date | undefined,
+  window: { readonly from: Date; readonly to: Date },
+  at: Date | undefined,
+  canarySeconds: number,
+): EvidenceCheck {
+  if (newest === undefined) {
+    return undecided(
+      "canary",
+      "nobody writes a heartbeat: how new the copy is, nobody knows (`dr prepare`, `dr heartbeat`)",
+    );
+  }
+  if (at && newest > at) {
+    return failed("canary", `the copy holds a heartbeat of ${newest.toISOString()}, after ${at.toISOString()}`);
+  }
+  const expected = at && at < window.to ? at : window.to;
+  const lagSeconds = (expected.getTime() - newest.getTime()) / 1000;
+  if (heartbeatsStopped(lagSeconds, canarySeconds)) {
+    return undecided(
+      "canary",
+      `the newest heartbeat in the copy is ${Math.round(lagSeconds)} s older than what the stream should hold, and one is due every ${canarySeconds} s: is \`dr heartbeat\` running?`,
+    );
+  }
+  return passed("canary", `the heartbeat of ${newest.toISOString()} made the round trip`);
+}

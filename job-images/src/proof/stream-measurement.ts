@@ -4,9 +4,8 @@ import {
   EvidenceKind,
   type JobConfig,
   jobConfigDefaults,
-  Mechanism,
   objectivesFrom,
-  TargetClass,
+  snapshotSourceId,
   Verdict,
 } from "../../../recovery";
 import { databaseKindOf } from "../engines/database-kinds";
@@ -26,16 +25,23 @@ export function streamEngineFor(database: DatabaseConfig): StreamEngine {
   );
 }
 
-/** A restore from a stream as evidence. @param kind a restore test is also judged by how old what it found is */
+/**
+ * A restore from a stream as evidence.
+ *
+ * @param kind a restore test is also judged by how old what it found is
+ * @param snapshot the engine's snapshot that was restored, instead of its log
+ */
 export function measureStream(
   { config, database }: { readonly config: JobConfig; readonly database: DatabaseConfig },
   kind: typeof EvidenceKind.RestoreTest | typeof EvidenceKind.Restore,
   startedAt: Date,
   proof: RestoreProof,
+  snapshot?: string,
 ): Measurement {
+  const { mechanism, snapshotMechanism = mechanism, targetClass } = streamEngineFor(database);
   const lost = achievedRpoSeconds(startedAt, proof.newestHeartbeat);
   const checks =
-    kind === EvidenceKind.RestoreTest && proof.targetMade
+    kind === EvidenceKind.RestoreTest && proof.targetMade && snapshot === undefined
       ? [...proof.checks, checkFreshness(config, lost)]
       : proof.checks;
   const verdict = combineVerdicts(checks.map((check) => check.verdict));
@@ -43,12 +49,14 @@ export function measureStream(
     kind,
     database: database.name,
     engine: database.engine,
-    mechanism: Mechanism.SqliteStream,
+    mechanism: snapshot === undefined ? mechanism : snapshotMechanism,
+    ...(snapshot === undefined ? {} : { recoveryPoint: snapshotSourceId(snapshotMechanism, snapshot) }),
     environment: config.environment ?? jobConfigDefaults.environment,
-    targetClass: TargetClass.File,
+    targetClass,
     startedAt: startedAt.toISOString(),
     finishedAt: new Date().toISOString(),
     verdict,
+    ...(proof.level === undefined ? {} : { level: proof.level }),
     sizeBytes: proof.sizeBytes ?? 0,
     phases: proof.phases,
     measuredRtoSeconds: verdict === Verdict.Pass ? proof.seconds : undefined,

@@ -3,7 +3,8 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { type DatabaseConfig, Engine, litestreamConfig, parseStoreUrl } from "../../../recovery";
 import { openSqliteHeart, prepareSqlite } from "../../../job-images/src/engines/sqlite/heartbeat";
-import { checkStreamCanary, sqliteStream } from "../../../job-images/src/engines/sqlite/stream-restore";
+import { sqliteStream } from "../../../job-images/src/engines/sqlite/stream-restore";
+import { checkRecoveredCanary } from "../../../job-images/src/proof/canary";
 import { silentProgress } from "../../../job-images/src/progress";
 import { litestreamProgram, replicate } from "../../support/litestream";
 import { radosgw, whyNoRadosgw } from "../../support/radosgw";
@@ -40,13 +41,11 @@ describe("a SQLite stream", () => {
   it("is judged by the heartbeat that made the round trip", () => {
     const at = (seconds: number): Date => new Date(Date.UTC(2026, 10, 23, 12, 0, seconds));
     const window = { from: at(0), to: at(200) };
-    const canary = (seconds: number) => ({ identity: "x", newestAt: at(seconds).toISOString() });
-    const verdict = (...words: Parameters<typeof checkStreamCanary>) => checkStreamCanary(...words).verdict;
-    assert.equal(verdict(canary(190), window, undefined, 30), "pass");
-    assert.equal(verdict(canary(100), window, undefined, 30), "inconclusive", "older than the stream says it is");
-    assert.equal(verdict(canary(95), window, at(100), 30), "pass");
-    assert.equal(verdict(canary(101), window, at(100), 30), "fail", "newer than what was asked for");
-    assert.equal(verdict({ identity: "x", newestAt: null }, window, undefined, 30), "inconclusive");
+    const verdict = (...words: Parameters<typeof checkRecoveredCanary>) => checkRecoveredCanary(...words).verdict;
+    assert.equal(verdict(at(190), window, undefined, 30), "pass");
+    assert.equal(verdict(at(100), window, undefined, 30), "inconclusive", "older than the stream says it is");
+    assert.equal(verdict(at(95), window, at(100), 30), "pass");
+    assert.equal(verdict(at(101), window, at(100), 30), "fail", "newer than what was asked for");
     assert.equal(verdict(undefined, window, undefined, 30), "inconclusive");
   });
 

@@ -8,7 +8,7 @@ import { accessOf, describeAccess } from "./libpq";
 import { beat, prepareStatements } from "./prepare";
 import { connect } from "./session";
 
-/** PostgreSQL on a server of one's own, and as far as dumps go on RDS. */
+/** PostgreSQL on a server of one's own. */
 export const postgresKind: DatabaseKind = {
   engines: [postgresDump, postgresBase],
   prepare,

@@ -8,6 +8,7 @@ import { type ServerFacts } from "./base-parts";
 import { checkConsistency } from "./consistency";
 import { one, readNewestHeartbeat } from "./facts";
 import { libpqEnvironment } from "./libpq";
+import { readEverything } from "./read-everything";
 import { type LocalServer } from "./server";
 import { connect } from "./session";
 
@@ -26,7 +27,7 @@ export interface PhysicalProofRequest extends RestoreRequest {
 export async function provePhysicalCopy(request: PhysicalProofRequest, run: ProofRun): Promise<void> {
   const { server, facts, manifest, database, signal } = request;
   await run.optional("rows", async () => {
-    for (const name of facts.databases) await readEverything(server, name, signal);
+    for (const name of facts.databases) await readEverything(server.tools, server.access(name), signal);
     run.checks.push(passed("rows", `every row of ${facts.databases.length} databases can be read`));
   });
   await run.optional("pages", () => checkPages(request, run));
@@ -56,16 +57,6 @@ export async function provePhysicalCopy(request: PhysicalProofRequest, run: Proo
   } finally {
     await client.end();
   }
-}
-
-/** Every row of every table, as its type writes it: what is not readable is found now and not by a user. */
-async function readEverything(server: LocalServer, databaseName: string, signal: AbortSignal): Promise<void> {
-  const dump = new Tool(server.tools.program("pg_dump"), ["--format=custom", "--compress=0", "--no-password"], {
-    env: libpqEnvironment(server.access(databaseName), "dr proof"),
-    signal,
-  });
-  dump.output.resume();
-  await dump.ended;
 }
 
 /** Every heap page and index, by the checks that PostgreSQL itself has for them; the copy keeps no trace of them. */

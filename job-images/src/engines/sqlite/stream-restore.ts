@@ -1,11 +1,12 @@
 import { stat } from "node:fs/promises";
 import { join } from "node:path";
-import { type EvidenceCheck, jobConfigDefaults } from "../../../../recovery";
+import { jobConfigDefaults, Mechanism, streamPrefix, streamSourceId, TargetClass } from "../../../../recovery";
 import { NoRecoveryPointError } from "../../errors";
 import { inScratchFolder } from "../../process/scratch-folder";
-import { heartbeatsStopped } from "../../proof/canary";
-import { failed, passed, undecided } from "../../proof/check";
+import { checkRecoveredCanary } from "../../proof/canary";
+import { passed } from "../../proof/check";
 import { ProofRun, type RestoreProof } from "../../proof/proof-run";
+import { type ObjectStore } from "../../store/object-store";
 import {
   type RestoredCopy,
   type StreamEngine,
@@ -15,12 +16,18 @@ import {
 } from "../engine";
 import { checkConsistency } from "./consistency";
 import { checkWholeFile, leaveWriteAheadLog } from "./file-proof";
-import { readCanary, type SqliteCanary } from "./facts";
+import { readCanary } from "./facts";
 import { restoreIntoFile } from "./into-file";
 import { type LitestreamReplica, readStreamWindow, restoreStream } from "./litestream";
 
 /** Litestream's replica of a file: what the RPO is met with between two copies. */
 export const sqliteStream: StreamEngine = {
+  sourceId: streamSourceId,
+  mechanism: Mechanism.SqliteStream,
+  targetClass: TargetClass.File,
+  placeKind: "the file's path",
+  acceptsPlace: (place) => !/^postgres(ql)?:/.test(place),
+  isThere: ({ name }, store) => holdsAny(store, streamPrefix(name)),
   window: (request) => inScratchFolder((scratch) => readStreamWindow({ ...request, scratch })),
   restoreTest,
   restoreInto,
@@ -40,6 +47,11 @@ function restoreInto(request: StreamIntoRequest): Promise<RestoredCopy> {
     const window = await windowFor(replica, request.at);
     return restoreIntoFile(request, 0, (path, publish) => restoreAndProve(request, replica, window, path, publish));
   });
+}
+
+async function holdsAny(store: ObjectStore, prefix: string): Promise<boolean> {
+  for await (const _ of store.list(prefix)) return true;
+  return false;
 }
 
 async function windowFor(replica: LitestreamReplica, at: Date | undefined): Promise<StreamWindow> {
@@ -77,40 +89,9 @@ async function restoreAndProve(
       const canary = await readCanary(access);
       if (canary?.newestAt != null) run.newestHeartbeat = new Date(canary.newestAt);
       const canarySeconds = database.canary?.canarySeconds ?? jobConfigDefaults.canarySeconds;
-      run.checks.push(checkStreamCanary(canary, window, at, canarySeconds));
+      run.checks.push(checkRecoveredCanary(run.newestHeartbeat, window, at, canarySeconds));
     });
     await run.phase("finish", "settings", () => leaveWriteAheadLog(access));
     if (publish && run.checks.every(({ verdict }) => verdict === "pass")) await run.phase("switch", "switch", publish);
   });
-}
-
-/**
- * Whether the copy is as new as the stream says. That Litestream writes proves nothing: a heartbeat has to have made the
- * round trip.
- */
-export function checkStreamCanary(
-  canary: SqliteCanary | undefined,
-  window: StreamWindow,
-  at: Date | undefined,
-  canarySeconds: number,
-): EvidenceCheck {
-  if (canary?.newestAt == null) {
-    return undecided(
-      "canary",
-      "nobody writes a heartbeat: how new the copy is, nobody knows (`dr prepare`, `dr heartbeat`)",
-    );
-  }
-  const newest = new Date(canary.newestAt);
-  if (at && newest > at) {
-    return failed("canary", `the copy holds a heartbeat of ${canary.newestAt}, after ${at.toISOString()}`);
-  }
-  const expected = at && at < window.to ? at : window.to;
-  const lagSeconds = (expected.getTime() - newest.getTime()) / 1000;
-  if (heartbeatsStopped(lagSeconds, canarySeconds)) {
-    return undecided(
-      "canary",
-      `the newest heartbeat in the copy is ${Math.round(lagSeconds)} s older than what the stream should hold, and one is due every ${canarySeconds} s: is \`dr heartbeat\` running?`,
-    );
-  }
-  return passed("canary", `the heartbeat of ${canary.newestAt} made the round trip`);
 }

@@ -1,0 +1,63 @@
+import { OperationError } from "../../errors";
+import { pause } from "../../pause";
+import { type Progress } from "../../progress";
+
+/** What is waited for, and how long. */
+export interface Waiting {
+  /** For people. */
+  readonly what: string;
+  readonly deadlineMinutes: number;
+  readonly progress: Progress;
+  readonly signal: AbortSignal;
+}
+
+/** RDS does not leave these by itself (RDS User Guide, "Viewing DB instance status"). */
+const dead =
+  /^(failed|incompatible-.*|inaccessible-encryption-credentials|restore-error|storage-full|insufficient-capacity|deleting|deleted)$/;
+
+/** It serves, and the rest goes on behind it, for hours sometimes. */
+const serves = /^(available|storage-optimization|storage-initialization)$/;
+
+const firstPauseMilliseconds = 500;
+const longestPauseMilliseconds = 15_000;
+
+/**
+ * Waits until RDS says that it is available.
+ *
+ * @param look gives the status and the thing itself
+ * @throws OperationError when it has failed, or the deadline has passed
+ */
+export async function waitUntilAvailable<Thing>(
+  { what, deadlineMinutes, progress, signal }: Waiting,
+  look: () => Promise<{ readonly status: string | undefined; readonly thing: Thing } | undefined>,
+): Promise<Thing> {
+  const startedAt = Date.now();
+  let told: string | undefined;
+  for (let wait = firstPauseMilliseconds; ; wait = Math.min(1.5 * wait, longestPauseMilliseconds)) {
+    signal.throwIfAborted();
+    const found = await look();
+    const status = found?.status ?? "not there yet";
+    if (found && serves.test(status)) return found.thing;
+    if (dead.test(status))
+      throw new OperationError(`${what} is ${status}: RDS will not finish it. Its events say why.`);
+    if (Date.now() - startedAt > deadlineMinutes * 60_000) {
+      throw new OperationError(
+        `${what} is still ${status} after ${deadlineMinutes} minutes. It goes on by itself; rds.restoreMinutes is how long it is waited for.`,
+      );
+    }
+    if (status !== told) progress.step(`${what} is ${status} (waiting up to ${deadlineMinutes} min)`);
+    told = status;
+    await pause(wait, signal);
+  }
+}
+
+/** Waits for something that may not come, and says whether it did. */
+export async function waitFor(seconds: number, signal: AbortSignal, isDone: () => Promise<boolean>): Promise<boolean> {
+  const until = Date.now() + seconds * 1000;
+  for (let wait = firstPauseMilliseconds; ; wait = Math.min(1.5 * wait, longestPauseMilliseconds)) {
+    signal.throwIfAborted();
+    if (await isDone()) return true;
+    if (Date.now() + wait > until) return false;
+    await pause(wait, signal);
+  }
+}
