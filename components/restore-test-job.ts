@@ -2,7 +2,7 @@ import * as pulumi from "@pulumi/pulumi";
 import { RecoveryJob } from "../recovery";
 import { type ArgumentProblems } from "./argument-problems";
 import { hardenedCronJob, type JobKind, jobProblems, jobTiming } from "./hardened-cron-job";
-import { type JobArgs, jobConfigText } from "./job-arguments";
+import { allEngines, type JobArgs, jobConfigText } from "./job-arguments";
 
 /** Once a day (guide, "Backup Schedule"), when the night's backups are done. */
 export const defaultRestoreTestSchedule = "0 3 * * *";
@@ -14,6 +14,7 @@ export interface RestoreTestJobArgs extends JobArgs {
 
 const kind: JobKind = {
   job: RecoveryJob.RestoreTest,
+  engines: allEngines,
   component: "RestoreTestJob",
   schedule: defaultRestoreTestSchedule,
   command: ["restore-test", "--json"],
