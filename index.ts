@@ -37,6 +37,8 @@ function primary({ managedDatabase, store, ...rest }: StackConfig) {
     databaseSecretArn: recovery.databaseSecretArn,
     roleArns: recovery.roleArns,
     topicArns: recovery.topicArns,
+    // What the stack of an application puts into the pods whose SQLite files are streamed.
+    sqlitePods: recovery.sqlitePods,
     assessment: assessmentTable(outcomes, { derivations: "none" }),
   };
 }
@@ -58,13 +60,14 @@ function recoverySite({ managedDatabase, store, ...rest }: StackConfig) {
     databaseAddress: site.databaseAddress,
     roleArns: site.roleArns,
     topicArns: site.topicArns,
+    sqlitePods: site.sqlitePods,
     card: site.cardKey,
   };
 }
 
 /** What both regions are told alike. */
 function shared({ application, environment, region, accountId, image, ...rest }: Omit<StackConfig, "store">) {
-  const { databases, backup, restoreTest, alerts } = rest;
+  const { databases, backup, restoreTest, proof, alerts } = rest;
   const { rpoMinutes, rtoMinutes } = rest.objectives;
   const objectives = { rpoMinutes, rtoMinutes };
   return {
@@ -78,6 +81,7 @@ function shared({ application, environment, region, accountId, image, ...rest }:
     databases,
     backup,
     restoreTest,
+    proof,
     alerts,
   };
 }

@@ -8,6 +8,7 @@ import {
   storeUrlOf,
 } from "./backup-bucket";
 import { defaultBackupSchedule } from "./backup-job";
+import { expectBucketName } from "./aws-names";
 import { bucketArnOf } from "./bucket-replication";
 import { type Encryption } from "./hardened-bucket";
 import { type JobObjectivesArgs, type ProtectedDatabaseArgs } from "./job-arguments";
@@ -24,7 +25,13 @@ import {
   type SubscriptionArgs,
 } from "./recovery-alerts";
 import { rolePrincipalsOf } from "./recovery-identity";
-import { type ClusterArgs, type JobScheduleArgs, recoveryJobs, recoveryJobsProblems } from "./recovery-jobs";
+import {
+  type ClusterArgs,
+  type JobScheduleArgs,
+  recoveryJobs,
+  recoveryJobsProblems,
+  sqlitePodsOf,
+} from "./recovery-jobs";
 import { ReplicaDatabase, replicaDatabaseProblems } from "./replica-database";
 
 /** A bucket that exists. */
@@ -57,7 +64,7 @@ export interface DisasterRecoveryArgs {
   cluster: ClusterArgs;
   /** The job image, pinned by digest. */
   image: string;
-  /** Databases that exist. */
+  /** Databases that exist: servers, and files that an application has open. */
   databases?: ProtectedDatabaseArgs[];
   /** A database to make and protect. */
   managedDatabase?: ProtectedManagedDatabaseArgs;
@@ -65,6 +72,8 @@ export interface DisasterRecoveryArgs {
   backup?: JobScheduleArgs;
   /** @default daily at three */
   restoreTest?: JobScheduleArgs;
+  /** When the restore test is itself put to the test. @default weekly, on Tuesday at five */
+  proof?: JobScheduleArgs;
   /** @default 30 days hot, 90 in Glacier */
   retention?: BackupRetentionArgs;
   /** @default 14 days, governance */
@@ -118,6 +127,13 @@ export class DisasterRecovery extends pulumi.ComponentResource {
   public readonly databaseArn: pulumi.Output<string | undefined>;
   /** The secret from which clients read where the managed database is. */
   public readonly databaseSecretArn: pulumi.Output<string | undefined>;
+  /**
+   * What the pods of an application whose SQLite file is streamed are given, by database: `podLabels`,
+   * `initContainers`, `volumes` and `serviceAccountAnnotations`, as `SqliteReplication` has them.
+   */
+  // Parts of a pod have no type in a plugin's schema.
+  // eslint-disable-next-line @typescript-eslint/no-explicit-any
+  public readonly sqlitePods: pulumi.Output<any>;
 
   /** @throws InputPropertiesError naming every invalid argument, before anything is registered */
   constructor(name: string, args: DisasterRecoveryArgs, opts: pulumi.ComponentResourceOptions = {}) {
@@ -158,6 +174,7 @@ export class DisasterRecovery extends pulumi.ComponentResource {
         store,
         backup: args.backup,
         restoreTest: args.restoreTest,
+        proof: args.proof,
         asleep: false,
         tags,
       },
@@ -172,6 +189,7 @@ export class DisasterRecovery extends pulumi.ComponentResource {
     this.databaseAddress = pulumi.output(database?.address);
     this.databaseArn = pulumi.output(database?.arn);
     this.databaseSecretArn = pulumi.output(database?.secretArn);
+    this.sqlitePods = sqlitePodsOf(jobs);
     this.registerOutputs({
       bucketName: this.bucketName,
       storeUrl: this.storeUrl,
@@ -182,6 +200,7 @@ export class DisasterRecovery extends pulumi.ComponentResource {
       databaseAddress: this.databaseAddress,
       databaseArn: this.databaseArn,
       databaseSecretArn: this.databaseSecretArn,
+      sqlitePods: this.sqlitePods,
     });
   }
 
@@ -256,6 +275,7 @@ export function disasterRecoveryProblems(name: string, args: DisasterRecoveryArg
     for (const field of ["retention", "objectLock", "encryption"] as const) {
       if (args[field] !== undefined) problems.add(field, "does not belong to an existing store, which has its own");
     }
+    expectBucketName(problems, "existingStore.bucketName", existingStore.bucketName);
   }
   if (managedDatabase !== undefined) {
     const database = { ...managedDatabaseArgsOf(managedDatabase), application, environment, region };

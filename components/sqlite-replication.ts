@@ -1,14 +1,7 @@
 import * as aws from "@pulumi/aws";
 import * as kubernetes from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
-import {
-  databaseNamePattern,
-  Engine,
-  litestreamConfig,
-  parseStoreUrl,
-  streamPrefix,
-  streamWriterPolicy,
-} from "../recovery";
+import { Engine, litestreamConfig, parseStoreUrl, streamPrefix, streamWriterPolicy } from "../recovery";
 import { ArgumentProblems } from "./argument-problems";
 import { expectAccountId, expectRegion } from "./aws-names";
 import { hardenedContainer } from "./hardened-pod";
@@ -292,7 +285,7 @@ const longestRoleName = 64;
 export function sqliteReplicationProblems(name: string, args: SqliteReplicationArgs): ArgumentProblems {
   const problems = new ArgumentProblems();
   const { database, oidcProvider } = args;
-  problems.expect(databaseNamePattern.test(name), "name", "lower-case letters, digits and dashes, at most 40", name);
+  problems.expect(/^[a-z0-9]([a-z0-9-]*[a-z0-9])?$/.test(name), "name", "lower-case letters, digits and dashes", name);
   problems.expect(markPattern.test(args.application), "application", markExpectation, args.application);
   problems.expect(markPattern.test(args.environment), "environment", markExpectation, args.environment);
   expectRegion(problems, "region", args.region);

@@ -69,6 +69,7 @@ export interface StackConfig {
   readonly store: StoreConfig;
   readonly backup: JobScheduleArgs;
   readonly restoreTest: JobScheduleArgs;
+  readonly proof: JobScheduleArgs;
   readonly alerts: AlertingArgs;
 }
 
@@ -147,11 +148,39 @@ const objectSchemas = {
     .array(
       z.strictObject({
         ...protectedFields,
+        cidrs: texts.optional(),
         engine: z.enum(Engine),
-        url: text,
+        url: text.optional(),
         standbyUrl: text.optional(),
         sizeGib: number,
         port: number.optional(),
+        wal: z
+          .strictObject({
+            spoolGib: number.optional(),
+            flushSeconds: number.optional(),
+            baseBackupSchedule: text.optional(),
+            slot: text.optional(),
+          })
+          .optional(),
+        file: z
+          .strictObject({
+            claimName: text,
+            pathOnVolume: text,
+            mountPath: text.optional(),
+            volumeName: text.optional(),
+            userId: number,
+            groupId: number.optional(),
+            namespace: text.optional(),
+          })
+          .optional(),
+        stream: z
+          .strictObject({
+            flushSeconds: number.optional(),
+            serviceAccountName: text.optional(),
+            roleName: text.optional(),
+            firstDeployment: z.boolean().optional(),
+          })
+          .optional(),
       }),
     )
     .default([]),
@@ -178,6 +207,7 @@ const objectSchemas = {
   }),
   backup: job,
   restoreTest: job,
+  proof: job,
   alerts: z.strictObject({
     subscriptions: z
       .array(z.strictObject({ severity: z.enum(Severity), protocol: z.enum(SubscriptionProtocol), endpoint: text }))
@@ -186,7 +216,7 @@ const objectSchemas = {
     firstDeployment: z.boolean().optional(),
   }),
 };
-const defaults = { objectives: {}, store: {}, backup: {}, restoreTest: {}, alerts: {} };
+const defaults = { objectives: {}, store: {}, backup: {}, restoreTest: {}, proof: {}, alerts: {} };
 
 const schema: z.ZodType<StackConfig> = z
   .object({
