@@ -152,6 +152,7 @@ export class DisasterRecovery extends pulumi.ComponentResource {
         ...scope,
         ...args.alerts,
         databases: databases.map((each) => each.name),
+        streamedDatabases: databases.filter(({ wal }) => wal !== undefined).map((each) => each.name),
         backupSchedule: args.backup?.schedule ?? defaultBackupSchedule,
         backupTimeZone: args.backup?.timeZone,
         objectives,

@@ -1,5 +1,5 @@
 import { Engine } from "../../recovery";
-import { textOf } from "./backup-stores";
+import { toldTo } from "./backup-stores";
 import { type FoundDatabase } from "./found-database";
 import { CronJobPurpose, cronJobsFor, isSuspended } from "./recovery-cron-jobs";
 import { type StackResources } from "./stack-resources";
@@ -10,7 +10,7 @@ export function dumpedDatabases(stack: StackResources): FoundDatabase[] {
     .filter((job) => !isSuspended(job))
     .map((job) => ({
       resource: job,
-      engine: /sqlite|litestream|VACUUM INTO|\.db\b/i.test(textOf(job)) ? Engine.Sqlite : Engine.Postgres,
+      engine: /sqlite|litestream|VACUUM INTO|\.db\b/i.test(toldTo(stack, job)) ? Engine.Sqlite : Engine.Postgres,
       placement: {},
       protections: [],
       canBeReplicated: true,
