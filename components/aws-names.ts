@@ -34,3 +34,8 @@ export function expectBucketName(problems: ArgumentProblems, propertyPath: strin
     bucketName,
   );
 }
+
+/** The region of the ECR registry that an image is in; undefined of every other registry. */
+export function registryRegionOf(image: string): string | undefined {
+  return /^\d{12}\.dkr\.ecr(?:-fips)?\.([a-z0-9-]+)\.amazonaws\.com(?:\.cn)?\//.exec(image)?.[1];
+}

@@ -13,6 +13,7 @@ import {
   type RecoveryDependency,
   type SqliteStreamProtection,
 } from "../recovery";
+import { registryRegionOf } from "./aws-names";
 import { retentionOf } from "./backup-bucket";
 import { defaultBackupSchedule } from "./backup-job";
 import { Encryption } from "./hardened-bucket";
@@ -49,12 +50,11 @@ export function declaredDatabases(config: StackConfig): DeclaredDatabase[] {
     });
   }
   const workload = workloadProtections(config);
-  const dependencies = dependenciesOf(config);
   const sites = sitesOf(config);
   return declared.map((database) => ({
     ...database,
     protections: [...database.protections, ...workload],
-    dependencies,
+    dependencies: dependenciesOf(config, database.engine),
     sites,
   }));
 }
@@ -189,10 +189,28 @@ function sitesOf(config: StackConfig) {
   ];
 }
 
-function dependenciesOf(config: StackConfig): RecoveryDependency[] {
-  const { region, recoveryRegion } = config;
-  const everywhere = [region, ...(recoveryRegion === undefined ? [] : [recoveryRegion])].map((place) =>
-    placementOf(config, place),
-  );
-  return [{ kind: DependencyKind.Secret, name: "database secret", placements: everywhere }];
+/** What a recovery needs besides the data, and every region that has it. What the stack does not know it does not claim. */
+function dependenciesOf(config: StackConfig, engine: Engine): RecoveryDependency[] {
+  const { region, recoveryRegion, image, copies, runbooks } = config;
+  const placed = (...regions: (string | undefined)[]) =>
+    regions.filter((place) => place !== undefined).map((place) => placementOf(config, place));
+  const registry = registryRegionOf(image);
+  // The registry of this region copies its own images alone.
+  const copiedTo = registry === region && copies?.images !== undefined ? recoveryRegion : undefined;
+  const dependencies: RecoveryDependency[] = [
+    { kind: DependencyKind.Image, name: "job image", placements: placed(registry, copiedTo) },
+  ];
+  if (engine !== Engine.Sqlite) {
+    const placements = placed(region, recoveryRegion);
+    dependencies.push({ kind: DependencyKind.Secret, name: "database secret", placements });
+  }
+  if (copies?.stateBucket !== undefined) {
+    const placements = placed(region, recoveryRegion);
+    dependencies.push({ kind: DependencyKind.State, name: "Pulumi's state", placements });
+  }
+  if (runbooks.length > 0) {
+    const placements = placed(region, recoveryRegion);
+    dependencies.push({ kind: DependencyKind.Runbook, name: "runbooks", placements });
+  }
+  return dependencies;
 }

@@ -12,6 +12,7 @@ import { expectBucketName } from "./aws-names";
 import { bucketArnOf } from "./bucket-replication";
 import { type Encryption } from "./hardened-bucket";
 import { type JobObjectivesArgs, type ProtectedDatabaseArgs } from "./job-arguments";
+import { tagsOf } from "./labels-and-tags";
 import {
   managedDatabaseArgsOf,
   protectedDatabaseOf,
@@ -24,6 +25,7 @@ import {
   type SeverityTopicsArgs,
   type SubscriptionArgs,
 } from "./recovery-alerts";
+import { type ImageCopyArgs, RecoveryCopies, recoveryCopiesProblems, type StateBucketArgs } from "./recovery-copies";
 import { rolePrincipalsOf } from "./recovery-identity";
 import {
   type ClusterArgs,
@@ -33,6 +35,7 @@ import {
   sqlitePodsOf,
 } from "./recovery-jobs";
 import { ReplicaDatabase, replicaDatabaseProblems } from "./replica-database";
+import { expectRunbooks, runbookObjects } from "./runbook-objects";
 
 /** A bucket that exists. */
 export interface ExistingStoreArgs {
@@ -49,6 +52,14 @@ export interface AlertingArgs {
   topics?: SeverityTopicsArgs;
   /** Show what the alarms find, and tell nobody, until the first backup and restore test are done. @default false */
   firstDeployment?: boolean;
+}
+
+/** What a recovery needs besides the data, copied to the recovery region. */
+export interface CopiesArgs {
+  /** @default the region's registry copies nothing */
+  images?: ImageCopyArgs;
+  /** @default Pulumi's state is in no bucket of this region */
+  stateBucket?: StateBucketArgs;
 }
 
 export interface DisasterRecoveryArgs {
@@ -87,6 +98,10 @@ export interface DisasterRecoveryArgs {
    * of its own) work with them. @default no copies: the loss of the region is not survived
    */
   recoveryRegion?: string;
+  /** What else is copied there. @default nothing */
+  copies?: CopiesArgs;
+  /** Runbooks, texts by file name: kept in the store under `runbooks/REGION/`, and in its copy. @default none */
+  runbooks?: Record<string, pulumi.Input<string>>;
   alerts?: AlertingArgs;
   /** Tags beside the `recovery.*` set. */
   tags?: Record<string, string>;
@@ -181,6 +196,15 @@ export class DisasterRecovery extends pulumi.ComponentResource {
       },
       this,
     );
+    if (args.copies !== undefined) this.copies(name, args, args.copies, alerts, opts);
+    const tagged = tagsOf({ application, environment, component: "disaster-recovery" }, tags);
+    runbookObjects(
+      name,
+      { bucketName: bucket?.bucketName ?? args.existingStore!.bucketName, region, tags: tagged },
+      args.runbooks ?? {},
+      // They outlive the stack, as the rest of the store does.
+      { parent: this, retainOnDelete: opts.retainOnDelete ?? true },
+    );
     this.bucketName = bucket?.bucketName ?? pulumi.output(args.existingStore!.bucketName);
     this.storeUrl = pulumi.output(store.url);
     this.replicaBucketName = pulumi.output(bucket?.replicaBucketName);
@@ -223,6 +247,23 @@ export class DisasterRecovery extends pulumi.ComponentResource {
         tags,
       },
       { parent: this, protect: opts.protect ?? true },
+    );
+  }
+
+  private copies(
+    name: string,
+    args: DisasterRecoveryArgs,
+    copies: CopiesArgs,
+    alerts: RecoveryAlerts,
+    opts: pulumi.ComponentResourceOptions,
+  ): void {
+    const { application, environment, region, recoveryRegion, accountId, tags } = args;
+    const scope = { application, environment, region, recoveryRegion: recoveryRegion!, accountId };
+    const { protect, retainOnDelete } = opts;
+    new RecoveryCopies(
+      `${name}-copies`,
+      { ...scope, ...copies, alarmTopicArns: [alerts.p2TopicArn], tags },
+      { parent: this, protect: protect ?? true, retainOnDelete: retainOnDelete ?? true },
     );
   }
 
@@ -282,6 +323,14 @@ export function disasterRecoveryProblems(name: string, args: DisasterRecoveryArg
     const database = { ...managedDatabaseArgsOf(managedDatabase), application, environment, region };
     problems.addAll(replicaDatabaseProblems(database), (path) => (path in scope ? path : `managedDatabase.${path}`));
   }
+  if (args.copies !== undefined && recoveryRegion === undefined) {
+    problems.add("copies", "has nowhere to go: name the recoveryRegion");
+  } else if (args.copies !== undefined) {
+    problems.addAll(recoveryCopiesProblems({ ...scope, recoveryRegion: recoveryRegion!, ...args.copies }), (path) =>
+      path in scope || path === "recoveryRegion" ? path : `copies.${path}`,
+    );
+  }
+  expectRunbooks(problems, args.runbooks);
   problems.addAll(recoveryJobsProblems(name, { ...args, databases }), (path) => path);
   problems.addAll(
     recoveryAlertsProblems({

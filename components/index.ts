@@ -9,7 +9,7 @@ export type {
 export { BackupJob } from "./backup-job";
 export type { BackupJobArgs } from "./backup-job";
 export { DisasterRecovery } from "./disaster-recovery";
-export type { AlertingArgs, DisasterRecoveryArgs, ExistingStoreArgs } from "./disaster-recovery";
+export type { AlertingArgs, CopiesArgs, DisasterRecoveryArgs, ExistingStoreArgs } from "./disaster-recovery";
 export { Encryption, ObjectLockMode } from "./hardened-bucket";
 export type {
   JobArgs,
@@ -29,6 +29,8 @@ export { ProofJob } from "./proof-job";
 export type { ProofJobArgs } from "./proof-job";
 export { RecoveryAlerts, SubscriptionProtocol } from "./recovery-alerts";
 export type { RecoveryAlertsArgs, SeverityTopicsArgs, SubscriptionArgs, WatchedReplicaArgs } from "./recovery-alerts";
+export { RecoveryCopies } from "./recovery-copies";
+export type { ImageCopyArgs, RecoveryCopiesArgs, StateBucketArgs } from "./recovery-copies";
 export { RecoveryIdentity } from "./recovery-identity";
 export type {
   IdentityServiceAccountsArgs,

@@ -2,7 +2,7 @@ import * as aws from "@pulumi/aws";
 import * as pulumi from "@pulumi/pulumi";
 import { StorePrefix } from "../recovery";
 import { ArgumentProblems } from "./argument-problems";
-import { expectBucketName } from "./aws-names";
+import { expectBucketName, registryRegionOf } from "./aws-names";
 import { storeUrlOf } from "./backup-bucket";
 import { defaultBackupSchedule } from "./backup-job";
 import { bucketArnOf } from "./bucket-replication";
@@ -25,6 +25,7 @@ import {
   sqlitePodsOf,
 } from "./recovery-jobs";
 import { type ExistingDatabaseArgs, ReplicaDatabase, replicaDatabaseProblems } from "./replica-database";
+import { expectRunbooks, runbookObjects } from "./runbook-objects";
 
 /** The standby of a database in another region. */
 export interface StandbyDatabaseArgs extends ProtectedManagedDatabaseArgs {
@@ -60,6 +61,8 @@ export interface RecoverySiteArgs {
   proof?: JobScheduleArgs;
   /** ARN of the copy of the database's secret in this region. It is written into the site's card. */
   databaseSecretArn?: pulumi.Input<string>;
+  /** Runbooks of the site, texts by file name: kept in the store's copy under `runbooks/REGION/`. @default none */
+  runbooks?: Record<string, pulumi.Input<string>>;
   alerts?: AlertingArgs;
   /** Tags beside the `recovery.*` set. */
   tags?: Record<string, string>;
@@ -133,6 +136,11 @@ export class RecoverySite extends pulumi.ComponentResource {
     this.databaseAddress = pulumi.output(database?.address);
     this.cardKey = this.card(name, args, jobs, database, opts);
     this.sqlitePods = sqlitePodsOf(jobs);
+    const tagged = tagsOf({ application, environment, component: "recovery-site" }, tags);
+    runbookObjects(name, { bucketName: args.store.bucketName, region, tags: tagged }, args.runbooks ?? {}, {
+      parent: this,
+      retainOnDelete: opts.retainOnDelete ?? true,
+    });
     this.registerOutputs({
       storeUrl: this.storeUrl,
       roleArns: this.roleArns,
@@ -245,6 +253,11 @@ export function recoverySiteProblems(name: string, args: RecoverySiteArgs): Argu
     }
   }
   expectBucketName(problems, "store.bucketName", args.store.bucketName);
+  expectRunbooks(problems, args.runbooks);
+  const registry = registryRegionOf(args.image);
+  if (registry !== undefined && registry !== region) {
+    problems.add("image", `is in the registry of ${registry}: when that region is gone, nothing starts here`);
+  }
   problems.addAll(recoveryJobsProblems(name, { ...args, databases }), (path) => path);
   problems.addAll(
     recoveryAlertsProblems({

@@ -11,7 +11,7 @@ import {
   Severity,
   StorageClass,
 } from "../recovery";
-import { type AlertingArgs, type ExistingStoreArgs } from "./disaster-recovery";
+import { type AlertingArgs, type CopiesArgs, type ExistingStoreArgs } from "./disaster-recovery";
 import { Encryption, ObjectLockMode } from "./hardened-bucket";
 import { type BackupRetentionArgs, type ObjectLockArgs } from "./backup-bucket";
 import { type ProtectedDatabaseArgs } from "./job-arguments";
@@ -71,6 +71,10 @@ export interface StackConfig {
   readonly restoreTest: JobScheduleArgs;
   readonly proof: JobScheduleArgs;
   readonly alerts: AlertingArgs;
+  /** @default nothing besides the store is copied to the recovery region */
+  readonly copies?: CopiesArgs;
+  /** Files of runbooks to keep in the store, relative to the program. @default none */
+  readonly runbooks: readonly string[];
 }
 
 const text = z.string().min(1);
@@ -208,6 +212,13 @@ const objectSchemas = {
   backup: job,
   restoreTest: job,
   proof: job,
+  copies: z
+    .strictObject({
+      images: z.strictObject({ repositoryPrefix: text }).optional(),
+      stateBucket: z.strictObject({ bucketName: text, keyArn: text.optional() }).optional(),
+    })
+    .optional(),
+  runbooks: texts.default([]),
   alerts: z.strictObject({
     subscriptions: z
       .array(z.strictObject({ severity: z.enum(Severity), protocol: z.enum(SubscriptionProtocol), endpoint: text }))
@@ -237,9 +248,11 @@ const schema: z.ZodType<StackConfig> = z
       refuse(["activeRegion"], `expected region or recoveryRegion, got ${value.activeRegion}`);
     }
     if (value.site === Site.Primary) {
+      if (value.copies && !value.recoveryRegion) refuse(["copies"], "has nowhere to go: name the recoveryRegion");
       if (value.managedDatabase?.source) refuse(["managedDatabase", "source"], "belongs to a recovery site alone");
       return;
     }
+    if (value.copies) refuse(["copies"], "belongs to the stack of the region that serves");
     if (!value.store.existing) refuse(["store", "existing"], "is missing: name the store's copy in this region");
     if (value.managedDatabase && !value.managedDatabase.source) {
       refuse(["managedDatabase", "source"], "is missing: name the database that this one follows");
