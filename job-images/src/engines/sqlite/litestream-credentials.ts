@@ -1,4 +1,5 @@
 import type * as S3Module from "@aws-sdk/client-s3";
+import "../../aws-sdk-notice";
 import { type StoreLocation } from "../../../../recovery";
 
 /**
