@@ -339,6 +339,15 @@ describe("what protects the databases of a stack", () => {
         ["other", ["log of other", "dump by b"]],
       ],
     );
+    // A log that is added protects the same database, and is not another one.
+    const dumped = declared([bucket, config!, other, job("a", "stream-config"), job("b", "other-config")]);
+    assert.deepEqual(
+      dumped.map(({ name, protections }) => [name, protections.map((protection) => protection.name)]),
+      [
+        ["orders", ["dump by a"]],
+        ["other", ["dump by b"]],
+      ],
+    );
   });
 
   it("an unknown that counts is thrown, and not read as absent", () => {
