@@ -1,3 +1,5 @@
+import { readFileSync } from "node:fs";
+import { basename } from "node:path";
 import * as aws from "@pulumi/aws";
 import * as kubernetes from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
@@ -15,10 +17,10 @@ const cluster = new kubernetes.Provider("cluster", { context: kubeContext });
 const opts = { providers: [cloud, cluster] };
 
 /** The region that serves: the store and its copy, the database, the jobs, the alarms. */
-function primary({ managedDatabase, store, ...rest }: StackConfig) {
+function primary({ managedDatabase, store, copies, ...rest }: StackConfig) {
   const recovery = new DisasterRecovery(
     rest.application,
-    { ...shared(rest), ...storeArgs(store), recoveryRegion: rest.recoveryRegion, managedDatabase },
+    { ...shared(rest), ...storeArgs(store), recoveryRegion: rest.recoveryRegion, copies, managedDatabase },
     opts,
   );
   const outcomes = assess({
@@ -37,6 +39,8 @@ function primary({ managedDatabase, store, ...rest }: StackConfig) {
     databaseSecretArn: recovery.databaseSecretArn,
     roleArns: recovery.roleArns,
     topicArns: recovery.topicArns,
+    // What the stack of an application puts into the pods whose SQLite files are streamed.
+    sqlitePods: recovery.sqlitePods,
     assessment: assessmentTable(outcomes, { derivations: "none" }),
   };
 }
@@ -58,15 +62,17 @@ function recoverySite({ managedDatabase, store, ...rest }: StackConfig) {
     databaseAddress: site.databaseAddress,
     roleArns: site.roleArns,
     topicArns: site.topicArns,
+    sqlitePods: site.sqlitePods,
     card: site.cardKey,
   };
 }
 
 /** What both regions are told alike. */
 function shared({ application, environment, region, accountId, image, ...rest }: Omit<StackConfig, "store">) {
-  const { databases, backup, restoreTest, alerts } = rest;
+  const { databases, backup, restoreTest, proof, alerts } = rest;
   const { rpoMinutes, rtoMinutes } = rest.objectives;
   const objectives = { rpoMinutes, rtoMinutes };
+  const runbooks = Object.fromEntries(rest.runbooks.map((file) => [basename(file), readFileSync(file, "utf8")]));
   return {
     application,
     environment,
@@ -78,6 +84,8 @@ function shared({ application, environment, region, accountId, image, ...rest }:
     databases,
     backup,
     restoreTest,
+    proof,
+    runbooks,
     alerts,
   };
 }

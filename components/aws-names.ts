@@ -24,3 +24,18 @@ export function expectRegion(problems: ArgumentProblems, propertyPath: string, r
 export function expectAccountId(problems: ArgumentProblems, propertyPath: string, accountId: string): void {
   problems.expect(/^\d{12}$/.test(accountId), propertyPath, "the twelve digits of an AWS account", accountId);
 }
+
+export function expectBucketName(problems: ArgumentProblems, propertyPath: string, bucketName: string): void {
+  const isName = /^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/.test(bucketName);
+  problems.expect(
+    isName,
+    propertyPath,
+    "a bucket's name: 3 to 63 lower-case letters, digits, dots and dashes",
+    bucketName,
+  );
+}
+
+/** The region of the ECR registry that an image is in; undefined of every other registry. */
+export function registryRegionOf(image: string): string | undefined {
+  return /^\d{12}\.dkr\.ecr(?:-fips)?\.([a-z0-9-]+)\.amazonaws\.com(?:\.cn)?\//.exec(image)?.[1];
+}

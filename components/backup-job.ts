@@ -2,7 +2,7 @@ import * as pulumi from "@pulumi/pulumi";
 import { RecoveryJob } from "../recovery";
 import { type ArgumentProblems } from "./argument-problems";
 import { hardenedCronJob, type JobKind, jobProblems, jobTiming } from "./hardened-cron-job";
-import { type JobArgs, jobConfigText } from "./job-arguments";
+import { type JobArgs, jobConfigText, serverEngines } from "./job-arguments";
 
 /** Every six hours, as the guide's "Backup Schedule" has it. */
 export const defaultBackupSchedule = "0 */6 * * *";
@@ -14,6 +14,7 @@ export interface BackupJobArgs extends JobArgs {
 
 const kind: JobKind = {
   job: RecoveryJob.Backup,
+  engines: serverEngines,
   component: "BackupJob",
   schedule: defaultBackupSchedule,
   command: ["backup", "--json"],

@@ -6,7 +6,8 @@ import { replicaKeyActions, throughS3 } from "./replication-key-use";
 /** Where a bucket's objects are copied to, and from where. */
 export interface ReplicationSettings {
   readonly source: {
-    bucket: aws.s3.Bucket;
+    /** @default an existing bucket of that name */
+    bucket?: aws.s3.Bucket;
     bucketName: string;
     bucketArn: string;
     region: string;
@@ -65,7 +66,7 @@ export function replicateBucket(
   new aws.s3.BucketReplicationConfig(
     `${name}-replication`,
     {
-      bucket: source.bucket.bucket,
+      bucket: source.bucket?.bucket ?? source.bucketName,
       region: source.region,
       role: role.arn,
       rules: [
@@ -113,7 +114,7 @@ function replicationAlarms(name: string, settings: ReplicationSettings, opts: pu
     {
       ...common,
       alarmDescription:
-        `P2: backups in ${source.bucketName} were not copied to ${destination.bucketName}, and S3 does not retry them. ` +
+        `P2: objects in ${source.bucketName} were not copied to ${destination.bucketName}, and S3 does not retry them. ` +
         "Find the cause (key policy, bucket policy, role), then copy them with S3 Batch Replication.",
       metricName: "OperationsFailedReplication",
       statistic: "Sum",
@@ -131,7 +132,7 @@ function replicationAlarms(name: string, settings: ReplicationSettings, opts: pu
       ...common,
       alarmDescription:
         `P3: copies of ${source.bucketName} in ${destination.bucketName} are more than ${replicationMinutes} minutes ` +
-        "behind: a regional failure now would lose the newest backups.",
+        "behind: a regional failure now would lose the newest of them.",
       metricName: "ReplicationLatency",
       statistic: "Maximum",
       period: 60,

@@ -1,15 +1,23 @@
 import {
+  BackupMethod,
   type DeclaredDatabase,
   DependencyKind,
+  type DumpProtection,
   Engine,
+  jobConfigDefaults,
+  type LogProtection,
   Mechanism,
   type Placement,
   type Protection,
+  recoveryDefaults,
   type RecoveryDependency,
+  type SqliteStreamProtection,
 } from "../recovery";
+import { registryRegionOf } from "./aws-names";
 import { retentionOf } from "./backup-bucket";
 import { defaultBackupSchedule } from "./backup-job";
 import { Encryption } from "./hardened-bucket";
+import { type ProtectedDatabaseArgs } from "./job-arguments";
 import { type StackConfig } from "./stack-config";
 
 const GIB = 1024 ** 3;
@@ -27,8 +35,8 @@ export function declaredDatabases(config: StackConfig): DeclaredDatabase[] {
     engine: database.engine,
     environment,
     sizeBytes: database.sizeGib * GIB,
-    placement: here,
-    protections: storeProtections(config),
+    placement: database.engine === Engine.Sqlite ? { ...here, ...volumeOf(config, database.name) } : here,
+    protections: storeProtections(config, database),
   }));
   if (managedDatabase !== undefined) {
     const sizeGib = managedDatabase.sizeGib ?? managedDatabase.allocatedStorageGib;
@@ -42,12 +50,11 @@ export function declaredDatabases(config: StackConfig): DeclaredDatabase[] {
     });
   }
   const workload = workloadProtections(config);
-  const dependencies = dependenciesOf(config);
   const sites = sitesOf(config);
   return declared.map((database) => ({
     ...database,
     protections: [...database.protections, ...workload],
-    dependencies,
+    dependencies: dependenciesOf(config, database.engine),
     sites,
   }));
 }
@@ -56,31 +63,69 @@ function placementOf({ accountId }: StackConfig, region: string): Placement {
   return { region, account: accountId };
 }
 
-function storeProtections(config: StackConfig): Protection[] {
+/** A file is where its volume is: in the cluster, on one machine. */
+const volumeOf = ({ cluster }: StackConfig, database: string): Placement => ({
+  server: `the volume of ${database}`,
+  cluster: cluster.clusterName ?? "its cluster",
+});
+
+function storeProtections(config: StackConfig, database?: ProtectedDatabaseArgs): Protection[] {
   const { backup, store, region, recoveryRegion } = config;
   const retention = retentionOf(store.retention);
+  const placed = {
+    placement: placementOf(config, region),
+    ...(store.encryption === Encryption.S3 ? {} : { encryptionKey: { name: `store ${region}`, regions: [region] } }),
+  };
   const schedule = backup.schedule ?? defaultBackupSchedule;
-  const dump: Protection = {
+  const dump: DumpProtection = {
     mechanism: Mechanism.Dump,
     name: "dump",
+    ...(database?.engine === Engine.Sqlite ? { method: BackupMethod.Copy } : {}),
     schedule,
     ...(backup.timeZone === undefined ? {} : { timeZone: backup.timeZone }),
     retentionDays: retention.hotDays + retention.archiveDays,
     transitions: retention.archiveDays > 0 ? [{ days: retention.hotDays, storageClass: retention.archiveClass }] : [],
-    placement: placementOf(config, region),
-    ...(store.encryption === Encryption.S3 ? {} : { encryptionKey: { name: `store ${region}`, regions: [region] } }),
+    ...placed,
   };
-  if (recoveryRegion === undefined) return [dump];
+  const stored = [dump, ...logsOf(database, backup.timeZone, retention.logDays).map((log) => ({ ...log, ...placed }))];
+  if (recoveryRegion === undefined) return stored;
   const copy: Protection = {
     mechanism: Mechanism.StoreCopy,
     name: "store copy",
-    carries: ["dump"],
+    carries: stored.map(({ name }) => name),
     placement: placementOf(config, recoveryRegion),
     ...(store.encryption === Encryption.S3
       ? {}
       : { encryptionKey: { name: `store ${recoveryRegion}`, regions: [recoveryRegion] } }),
   };
-  return [dump, copy];
+  return [...stored, copy];
+}
+
+// Litestream restores from its newest snapshot, of which it makes one every six hours.
+const snapshotDays = 1;
+
+/** The log of a database, as far as its own stream brings it into the store. */
+function logsOf(
+  database: ProtectedDatabaseArgs | undefined,
+  timeZone: string | undefined,
+  logDays: number,
+): (LogProtection | SqliteStreamProtection)[] {
+  const { wal, stream } = database ?? {};
+  const log: LogProtection | undefined = wal && {
+    mechanism: Mechanism.PointInTimeLog,
+    name: "log",
+    flushSeconds: wal.flushSeconds ?? jobConfigDefaults.walFlushSeconds,
+    baseBackupSchedule: wal.baseBackupSchedule ?? jobConfigDefaults.baseBackupSchedule,
+    ...(timeZone === undefined ? {} : { timeZone }),
+    walRetentionDays: logDays,
+  };
+  const streamed: SqliteStreamProtection | undefined = stream && {
+    mechanism: Mechanism.SqliteStream,
+    name: "stream",
+    flushSeconds: stream.flushSeconds ?? recoveryDefaults.sqliteFlushSeconds,
+    windowDays: Math.max(0, logDays - snapshotDays),
+  };
+  return [log, streamed].filter((protection) => protection !== undefined);
 }
 
 function rdsProtections(config: StackConfig): Protection[] {
@@ -144,10 +189,28 @@ function sitesOf(config: StackConfig) {
   ];
 }
 
-function dependenciesOf(config: StackConfig): RecoveryDependency[] {
-  const { region, recoveryRegion } = config;
-  const everywhere = [region, ...(recoveryRegion === undefined ? [] : [recoveryRegion])].map((place) =>
-    placementOf(config, place),
-  );
-  return [{ kind: DependencyKind.Secret, name: "database secret", placements: everywhere }];
+/** What a recovery needs besides the data, and every region that has it. What the stack does not know it does not claim. */
+function dependenciesOf(config: StackConfig, engine: Engine): RecoveryDependency[] {
+  const { region, recoveryRegion, image, copies, runbooks } = config;
+  const placed = (...regions: (string | undefined)[]) =>
+    regions.filter((place) => place !== undefined).map((place) => placementOf(config, place));
+  const registry = registryRegionOf(image);
+  // The registry of this region copies its own images alone.
+  const copiedTo = registry === region && copies?.images !== undefined ? recoveryRegion : undefined;
+  const dependencies: RecoveryDependency[] = [
+    { kind: DependencyKind.Image, name: "job image", placements: placed(registry, copiedTo) },
+  ];
+  if (engine !== Engine.Sqlite) {
+    const placements = placed(region, recoveryRegion);
+    dependencies.push({ kind: DependencyKind.Secret, name: "database secret", placements });
+  }
+  if (copies?.stateBucket !== undefined) {
+    const placements = placed(region, recoveryRegion);
+    dependencies.push({ kind: DependencyKind.State, name: "Pulumi's state", placements });
+  }
+  if (runbooks.length > 0) {
+    const placements = placed(region, recoveryRegion);
+    dependencies.push({ kind: DependencyKind.Runbook, name: "runbooks", placements });
+  }
+  return dependencies;
 }

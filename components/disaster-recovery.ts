@@ -8,9 +8,11 @@ import {
   storeUrlOf,
 } from "./backup-bucket";
 import { defaultBackupSchedule } from "./backup-job";
+import { expectBucketName } from "./aws-names";
 import { bucketArnOf } from "./bucket-replication";
 import { type Encryption } from "./hardened-bucket";
 import { type JobObjectivesArgs, type ProtectedDatabaseArgs } from "./job-arguments";
+import { tagsOf } from "./labels-and-tags";
 import {
   managedDatabaseArgsOf,
   protectedDatabaseOf,
@@ -23,9 +25,17 @@ import {
   type SeverityTopicsArgs,
   type SubscriptionArgs,
 } from "./recovery-alerts";
+import { type ImageCopyArgs, RecoveryCopies, recoveryCopiesProblems, type StateBucketArgs } from "./recovery-copies";
 import { rolePrincipalsOf } from "./recovery-identity";
-import { type ClusterArgs, type JobScheduleArgs, recoveryJobs, recoveryJobsProblems } from "./recovery-jobs";
+import {
+  type ClusterArgs,
+  type JobScheduleArgs,
+  recoveryJobs,
+  recoveryJobsProblems,
+  sqlitePodsOf,
+} from "./recovery-jobs";
 import { ReplicaDatabase, replicaDatabaseProblems } from "./replica-database";
+import { expectRunbooks, runbookObjects } from "./runbook-objects";
 
 /** A bucket that exists. */
 export interface ExistingStoreArgs {
@@ -44,6 +54,14 @@ export interface AlertingArgs {
   firstDeployment?: boolean;
 }
 
+/** What a recovery needs besides the data, copied to the recovery region. */
+export interface CopiesArgs {
+  /** @default the region's registry copies nothing */
+  images?: ImageCopyArgs;
+  /** @default Pulumi's state is in no bucket of this region */
+  stateBucket?: StateBucketArgs;
+}
+
 export interface DisasterRecoveryArgs {
   /** The application that is protected. */
   application: string;
@@ -57,7 +75,7 @@ export interface DisasterRecoveryArgs {
   cluster: ClusterArgs;
   /** The job image, pinned by digest. */
   image: string;
-  /** Databases that exist. */
+  /** Databases that exist: servers, and files that an application has open. */
   databases?: ProtectedDatabaseArgs[];
   /** A database to make and protect. */
   managedDatabase?: ProtectedManagedDatabaseArgs;
@@ -65,6 +83,8 @@ export interface DisasterRecoveryArgs {
   backup?: JobScheduleArgs;
   /** @default daily at three */
   restoreTest?: JobScheduleArgs;
+  /** When the restore test is itself put to the test. @default weekly, on Tuesday at five */
+  proof?: JobScheduleArgs;
   /** @default 30 days hot, 90 in Glacier */
   retention?: BackupRetentionArgs;
   /** @default 14 days, governance */
@@ -78,6 +98,10 @@ export interface DisasterRecoveryArgs {
    * of its own) work with them. @default no copies: the loss of the region is not survived
    */
   recoveryRegion?: string;
+  /** What else is copied there. @default nothing */
+  copies?: CopiesArgs;
+  /** Runbooks, texts by file name: kept in the store under `runbooks/REGION/`, and in its copy. @default none */
+  runbooks?: Record<string, pulumi.Input<string>>;
   alerts?: AlertingArgs;
   /** Tags beside the `recovery.*` set. */
   tags?: Record<string, string>;
@@ -118,6 +142,13 @@ export class DisasterRecovery extends pulumi.ComponentResource {
   public readonly databaseArn: pulumi.Output<string | undefined>;
   /** The secret from which clients read where the managed database is. */
   public readonly databaseSecretArn: pulumi.Output<string | undefined>;
+  /**
+   * What the pods of an application whose SQLite file is streamed are given, by database: `podLabels`,
+   * `initContainers`, `volumes` and `serviceAccountAnnotations`, as `SqliteReplication` has them.
+   */
+  // Parts of a pod have no type in a plugin's schema.
+  // eslint-disable-next-line @typescript-eslint/no-explicit-any
+  public readonly sqlitePods: pulumi.Output<any>;
 
   /** @throws InputPropertiesError naming every invalid argument, before anything is registered */
   constructor(name: string, args: DisasterRecoveryArgs, opts: pulumi.ComponentResourceOptions = {}) {
@@ -136,6 +167,7 @@ export class DisasterRecovery extends pulumi.ComponentResource {
         ...scope,
         ...args.alerts,
         databases: databases.map((each) => each.name),
+        streamedDatabases: databases.filter(({ wal }) => wal !== undefined).map((each) => each.name),
         backupSchedule: args.backup?.schedule ?? defaultBackupSchedule,
         backupTimeZone: args.backup?.timeZone,
         objectives,
@@ -158,10 +190,20 @@ export class DisasterRecovery extends pulumi.ComponentResource {
         store,
         backup: args.backup,
         restoreTest: args.restoreTest,
+        proof: args.proof,
         asleep: false,
         tags,
       },
       this,
+    );
+    if (args.copies !== undefined) this.copies(name, args, args.copies, alerts, opts);
+    const tagged = tagsOf({ application, environment, component: "disaster-recovery" }, tags);
+    runbookObjects(
+      name,
+      { bucketName: bucket?.bucketName ?? args.existingStore!.bucketName, region, tags: tagged },
+      args.runbooks ?? {},
+      // They outlive the stack, as the rest of the store does.
+      { parent: this, retainOnDelete: opts.retainOnDelete ?? true },
     );
     this.bucketName = bucket?.bucketName ?? pulumi.output(args.existingStore!.bucketName);
     this.storeUrl = pulumi.output(store.url);
@@ -172,6 +214,7 @@ export class DisasterRecovery extends pulumi.ComponentResource {
     this.databaseAddress = pulumi.output(database?.address);
     this.databaseArn = pulumi.output(database?.arn);
     this.databaseSecretArn = pulumi.output(database?.secretArn);
+    this.sqlitePods = sqlitePodsOf(jobs);
     this.registerOutputs({
       bucketName: this.bucketName,
       storeUrl: this.storeUrl,
@@ -182,6 +225,7 @@ export class DisasterRecovery extends pulumi.ComponentResource {
       databaseAddress: this.databaseAddress,
       databaseArn: this.databaseArn,
       databaseSecretArn: this.databaseSecretArn,
+      sqlitePods: this.sqlitePods,
     });
   }
 
@@ -203,6 +247,23 @@ export class DisasterRecovery extends pulumi.ComponentResource {
         tags,
       },
       { parent: this, protect: opts.protect ?? true },
+    );
+  }
+
+  private copies(
+    name: string,
+    args: DisasterRecoveryArgs,
+    copies: CopiesArgs,
+    alerts: RecoveryAlerts,
+    opts: pulumi.ComponentResourceOptions,
+  ): void {
+    const { application, environment, region, recoveryRegion, accountId, tags } = args;
+    const scope = { application, environment, region, recoveryRegion: recoveryRegion!, accountId };
+    const { protect, retainOnDelete } = opts;
+    new RecoveryCopies(
+      `${name}-copies`,
+      { ...scope, ...copies, alarmTopicArns: [alerts.p2TopicArn], tags },
+      { parent: this, protect: protect ?? true, retainOnDelete: retainOnDelete ?? true },
     );
   }
 
@@ -256,11 +317,20 @@ export function disasterRecoveryProblems(name: string, args: DisasterRecoveryArg
     for (const field of ["retention", "objectLock", "encryption"] as const) {
       if (args[field] !== undefined) problems.add(field, "does not belong to an existing store, which has its own");
     }
+    expectBucketName(problems, "existingStore.bucketName", existingStore.bucketName);
   }
   if (managedDatabase !== undefined) {
     const database = { ...managedDatabaseArgsOf(managedDatabase), application, environment, region };
     problems.addAll(replicaDatabaseProblems(database), (path) => (path in scope ? path : `managedDatabase.${path}`));
   }
+  if (args.copies !== undefined && recoveryRegion === undefined) {
+    problems.add("copies", "has nowhere to go: name the recoveryRegion");
+  } else if (args.copies !== undefined) {
+    problems.addAll(recoveryCopiesProblems({ ...scope, recoveryRegion: recoveryRegion!, ...args.copies }), (path) =>
+      path in scope || path === "recoveryRegion" ? path : `copies.${path}`,
+    );
+  }
+  expectRunbooks(problems, args.runbooks);
   problems.addAll(recoveryJobsProblems(name, { ...args, databases }), (path) => path);
   problems.addAll(
     recoveryAlertsProblems({

@@ -9,7 +9,7 @@ export type {
 export { BackupJob } from "./backup-job";
 export type { BackupJobArgs } from "./backup-job";
 export { DisasterRecovery } from "./disaster-recovery";
-export type { AlertingArgs, DisasterRecoveryArgs, ExistingStoreArgs } from "./disaster-recovery";
+export type { AlertingArgs, CopiesArgs, DisasterRecoveryArgs, ExistingStoreArgs } from "./disaster-recovery";
 export { Encryption, ObjectLockMode } from "./hardened-bucket";
 export type {
   JobArgs,
@@ -17,12 +17,20 @@ export type {
   JobResourcesArgs,
   KeyReferenceArgs,
   ProtectedDatabaseArgs,
+  RecoveryPodArgs,
+  SqliteFileArgs,
+  SqliteStreamArgs,
+  WalArgs,
 } from "./job-arguments";
 export { IdentityProvider, NetworkPolicyKind } from "./job-network";
 export type { JobNetworkArgs } from "./job-network";
 export type { ProtectedManagedDatabaseArgs } from "./managed-database";
+export { ProofJob } from "./proof-job";
+export type { ProofJobArgs } from "./proof-job";
 export { RecoveryAlerts, SubscriptionProtocol } from "./recovery-alerts";
 export type { RecoveryAlertsArgs, SeverityTopicsArgs, SubscriptionArgs, WatchedReplicaArgs } from "./recovery-alerts";
+export { RecoveryCopies } from "./recovery-copies";
+export type { ImageCopyArgs, RecoveryCopiesArgs, StateBucketArgs } from "./recovery-copies";
 export { RecoveryIdentity } from "./recovery-identity";
 export type {
   IdentityServiceAccountsArgs,
@@ -44,7 +52,13 @@ export type {
 } from "./replica-database";
 export { RestoreTestJob } from "./restore-test-job";
 export type { RestoreTestJobArgs } from "./restore-test-job";
+export { SqliteBackupJob } from "./sqlite-backup-job";
+export type { SqliteBackupJobArgs } from "./sqlite-backup-job";
+export { SqliteReplication } from "./sqlite-replication";
+export type { SqliteReplicationArgs } from "./sqlite-replication";
 export { StatusJob } from "./status-job";
 export type { StatusJobArgs } from "./status-job";
+export { WalArchive } from "./wal-archive";
+export type { WalArchiveArgs } from "./wal-archive";
 export { Engine, ProofLevel, Severity, SigningKeyKind, StorageClass } from "../recovery";
 export type { OrphanRule } from "../recovery";

@@ -1,14 +1,17 @@
 import * as pulumi from "@pulumi/pulumi";
 import {
   databaseNamePattern,
+  type DatabaseConfig,
   Engine,
   type JobConfig,
+  jobConfigDefaults,
   type OrphanRule,
   parseJobConfig,
   parsePostgresUrl,
   ProofLevel,
   RecoveryJob,
   scheduleProblems,
+  spreadSchedule,
 } from "../recovery";
 import { type ArgumentProblems } from "./argument-problems";
 import { expectRegion } from "./aws-names";
@@ -21,14 +24,59 @@ export interface KeyReferenceArgs {
   key: string;
 }
 
+/** The log of a self-managed PostgreSQL server, which `WalArchive` brings into the store: any moment can be recovered. */
+export interface WalArgs {
+  /**
+   * Size of the volume for log that is not in the store yet, in GiB. Four fifths of it are used; what comes after that
+   * stays on the server, behind the replication slot. @default 12
+   */
+  spoolGib?: number;
+  /** Longest time that a committed change stays out of the store, in seconds. @default 60 */
+  flushSeconds?: number;
+  /** Cron schedule of the base backups. One that begins on the hour is moved by some minutes. @default daily at one */
+  baseBackupSchedule?: string;
+  /** The replication slot, which `dr prepare` makes. @default `dr_` and the database's name, with underscores */
+  slot?: string;
+}
+
+/** Where the file of a SQLite database is, and whose it is. */
+export interface SqliteFileArgs {
+  /** The volume claim that holds it, in the application's namespace; of a StatefulSet's pod as in `data-notes-0`. */
+  claimName: pulumi.Input<string>;
+  /** Its path on the volume, for instance `notes.db`. */
+  pathOnVolume: string;
+  /** Where pods mount the volume. @default "/data" */
+  mountPath?: string;
+  /** What the volume is called in the application's pods. @default "data" */
+  volumeName?: string;
+  /** The user that the application runs as. Jobs run as the same one: files of another beside it would lock it out. */
+  userId: number;
+  /** The `fsGroup` of the application's pods. @default `userId` */
+  groupId?: number;
+  /** The application's namespace. @default the jobs' own */
+  namespace?: string;
+}
+
+/** Litestream's stream of a SQLite file: what the RPO is met with between two copies. */
+export interface SqliteStreamArgs {
+  /** Longest time that a committed change stays out of the store, in seconds. @default 10 */
+  flushSeconds?: number;
+  /** The service account of the application's pods, which gets a role that may write this stream. */
+  serviceAccountName?: pulumi.Input<string>;
+  /** The name of the role that those pods have already, which is given the rights. Instead of `serviceAccountName`. */
+  roleName?: pulumi.Input<string>;
+  /** Set until the first start: then a store that holds no stream is no reason not to start. @default false */
+  firstDeployment?: boolean;
+}
+
 /** One database to protect. */
 export interface ProtectedDatabaseArgs {
   /** Its name in the store, in evidence and in alarms. */
   name: string;
-  /** `postgres` or `rds`. */
+  /** `postgres`, `rds` or `sqlite`. */
   engine: Engine;
-  /** `postgresql://user@host:5432/database?sslmode=verify-full`, without a password. */
-  url: pulumi.Input<string>;
+  /** `postgresql://user@host:5432/database?sslmode=verify-full`, without a password. Of `postgres` and `rds`. */
+  url?: pulumi.Input<string>;
   /** A standby of the same database to read backups from, as a URL of the same form. @default the database itself */
   standbyUrl?: pulumi.Input<string>;
   /** The key of a Secret that holds the password. @default none: the server trusts the role otherwise */
@@ -38,16 +86,22 @@ export interface ProtectedDatabaseArgs {
    * `/var/run/dr/authorities/NAME/ca.pem`, which `url` then names as `sslrootcert`. @default none
    */
   certificateAuthority?: KeyReferenceArgs;
-  /** Size on the server's disk, in GiB, as expected until the next deployment; the restore test's volume follows it. */
+  /** Size on disk, in GiB, as expected until the next deployment; the restore test's volume follows it. */
   sizeGib: number;
-  /** Where the server is, standby included: the backup job may reach these addresses, and no other job may. */
-  cidrs: string[];
+  /** Where the server is, standby included: the jobs that log in may reach these addresses, and no other job may. */
+  cidrs?: string[];
   /** @default 5432 */
   port?: number;
   /** How deep a restored copy is compared. @default by size: all content up to 20 GiB, a sample above */
   proofLevel?: ProofLevel;
   /** Foreign keys that the application keeps and the database does not declare (guide, "Consistency Checks"). */
   orphanRules?: OrphanRule[];
+  /** Stream its log as well; of `postgres` alone, since RDS keeps its own. @default none: what came after a dump is lost */
+  wal?: WalArgs;
+  /** Where the file is. Of `sqlite` alone. */
+  file?: SqliteFileArgs;
+  /** Stream the file as well, by Litestream. Of `sqlite` alone. @default none: what came after a copy is lost */
+  stream?: SqliteStreamArgs;
 }
 
 /** The objectives that a job judges by. */
@@ -68,8 +122,8 @@ export interface JobResourcesArgs {
   memory?: string;
 }
 
-/** What the jobs have in common. */
-export interface JobArgs {
+/** What everything that runs `dr` in a pod has in common. */
+export interface RecoveryPodArgs {
   /** The application that is protected; goes into labels. */
   application: string;
   /** The environment's name, in labels and in evidence. */
@@ -83,12 +137,6 @@ export interface JobArgs {
   /** The store as the job configuration names it; `BackupBucket` has it as an output. */
   storeUrl: pulumi.Input<string>;
   databases: ProtectedDatabaseArgs[];
-  /** Cron schedule as Kubernetes reads it. One that begins on the hour is moved by some minutes, the same ones always. */
-  schedule?: string;
-  /** IANA time zone of the schedule. @default "Etc/UTC" */
-  timeZone?: string;
-  /** A run is stopped after this time. @default nine tenths of the schedule's smallest gap, at most 6 hours */
-  activeDeadlineSeconds?: number;
   objectives?: JobObjectivesArgs;
   /** How the service account gets its role. @default pod-identity */
   identityProvider?: IdentityProvider;
@@ -102,11 +150,26 @@ export interface JobArgs {
   priorityClassName?: string;
   /** Labels of the nodes that the job may run on. @default any node */
   nodeSelector?: Record<string, string>;
-  /** Install the job, and never start it: the recovery site's jobs wait like this. @default false */
+  /** Install it, and never start it: what waits in the recovery site waits like this. @default false */
   suspend?: boolean;
 }
 
+/** What the jobs have in common. */
+export interface JobArgs extends RecoveryPodArgs {
+  /** Cron schedule as Kubernetes reads it. One that begins on the hour is moved by some minutes, the same ones always. */
+  schedule?: string;
+  /** IANA time zone of the schedule. @default "Etc/UTC" */
+  timeZone?: string;
+  /** A run is stopped after this time. @default nine tenths of the schedule's smallest gap, at most 6 hours */
+  activeDeadlineSeconds?: number;
+}
+
 const defaultPort = 5432;
+const defaultMountPath = "/data";
+const defaultSpoolGib = 12;
+// What is being received while the spool is found full, and what the file system keeps for itself.
+const spoolShare = 0.8;
+const GIB = 1024 ** 3;
 // A CronJob's name may have 52 characters: its jobs append eleven.
 const objectNamePattern = /^[a-z0-9]([a-z0-9-]{0,50}[a-z0-9])?$/;
 const cidrPattern = /^((\d{1,3}\.){3}\d{1,3}\/(\d|[12]\d|3[0-2])|[0-9a-f:]+\/\d{1,3})$/i;
@@ -116,8 +179,30 @@ export const passwordMountPath = (database: string): string => `/var/run/dr/pass
 /** Where a certificate authority is mounted. */
 export const authorityMountPath = (database: string): string => `/var/run/dr/authorities/${database}`;
 
-/** Everything that is wrong with a job's arguments, before anything is registered. */
-export function expectJobArguments(problems: ArgumentProblems, name: string, args: JobArgs, schedule: string): void {
+/** Where the spool of a log is mounted. */
+export const spoolMountPath = "/var/spool/dr";
+/** Size of the spool's volume. */
+export const spoolGib = ({ spoolGib: gib = defaultSpoolGib }: WalArgs): number => gib;
+/** Where pods mount the volume of a SQLite file. */
+export const fileMountPath = ({ mountPath = defaultMountPath }: SqliteFileArgs): string => mountPath;
+/** Where pods find a SQLite file. */
+export const filePath = (file: SqliteFileArgs): string => `${fileMountPath(file)}/${file.pathOnVolume}`;
+
+/** The engines of servers, which a job reaches over the network. */
+export const serverEngines: readonly Engine[] = [Engine.Postgres, Engine.Rds];
+export const allEngines: readonly Engine[] = Object.values(Engine);
+
+/**
+ * Everything that is wrong with the arguments of what runs `dr`, before anything is registered.
+ *
+ * @param engines those whose databases it is for
+ */
+export function expectPodArguments(
+  problems: ArgumentProblems,
+  name: string,
+  args: RecoveryPodArgs,
+  engines: readonly Engine[],
+): void {
   problems.expect(
     objectNamePattern.test(name),
     "name",
@@ -127,16 +212,10 @@ export function expectJobArguments(problems: ArgumentProblems, name: string, arg
   problems.expect(markPattern.test(args.application), "application", markExpectation, args.application);
   problems.expect(markPattern.test(args.environment), "environment", markExpectation, args.environment);
   expectRegion(problems, "region", args.region);
-  problems.expect(
-    /^[^\s@]+@sha256:[0-9a-f]{64}$/.test(args.image),
-    "image",
-    "an image pinned by digest (registry/name@sha256:...), since a tag may be another image tomorrow",
-    args.image,
-  );
+  expectPinnedImage(problems, args.image);
   problems.expectOneOf("identityProvider", args.identityProvider, IdentityProvider);
   problems.expectOneOf("network.kind", args.network?.kind, NetworkPolicyKind);
   expectCidrs(problems, "network.awsCidrs", args.network?.awsCidrs ?? []);
-  for (const problem of scheduleProblems(schedule, args.timeZone)) problems.add("schedule", problem);
   if (args.identityProvider === IdentityProvider.Irsa && args.roleArn === undefined) {
     problems.add("roleArn", "is missing: with irsa the service account names its role");
   }
@@ -144,46 +223,129 @@ export function expectJobArguments(problems: ArgumentProblems, name: string, arg
     const minutes = args.objectives?.[field];
     problems.expect(minutes === undefined || minutes > 0, `objectives.${field}`, "a number above 0", minutes);
   }
-  expectDatabases(problems, args.databases);
+  expectDatabases(problems, args.databases, engines);
 }
 
-function expectDatabases(problems: ArgumentProblems, databases: readonly ProtectedDatabaseArgs[]): void {
+function expectDatabases(
+  problems: ArgumentProblems,
+  databases: readonly ProtectedDatabaseArgs[],
+  engines: readonly Engine[],
+): void {
   problems.expect(databases.length > 0, "databases", "at least one database", databases);
   const names = databases.map(({ name }) => name);
   databases.forEach((database, at) => {
     const path = (field: string) => `databases[${at}].${field}`;
-    problems.expect(
-      databaseNamePattern.test(database.name),
-      path("name"),
-      "lower-case letters, digits and dashes, at most 40",
-      database.name,
-    );
     if (names.indexOf(database.name) !== at) {
       problems.add(path("name"), `${database.name} is used twice: recovery points of two databases would mix`);
     }
-    problems.expect(
-      database.engine === Engine.Postgres || database.engine === Engine.Rds,
-      path("engine"),
-      "postgres or rds",
-      database.engine,
-    );
-    problems.expect(database.sizeGib > 0, path("sizeGib"), "a size in GiB above 0", database.sizeGib);
-    problems.expectInteger(path("port"), database.port, 1, 65_535);
-    problems.expectOneOf(path("proofLevel"), database.proofLevel, ProofLevel);
-    problems.expect(
-      database.cidrs.length > 0,
-      path("cidrs"),
-      "the addresses of the server, as in 10.0.4.0/24; without them no backup reaches it",
-      database.cidrs,
-    );
-    expectCidrs(problems, path("cidrs"), database.cidrs);
-    for (const field of ["url", "standbyUrl"] as const) {
-      const url = database[field];
-      // An output is checked once it is known, where the configuration is written.
-      if (typeof url !== "string") continue;
-      for (const problem of parsePostgresUrl(url).problems) problems.add(path(field), problem);
-    }
+    expectDatabase(problems, database, path, engines);
   });
+}
+
+/** Notes what is wrong with one database. */
+export function expectDatabase(
+  problems: ArgumentProblems,
+  database: ProtectedDatabaseArgs,
+  path: (field: string) => string,
+  engines: readonly Engine[],
+): void {
+  problems.expect(
+    databaseNamePattern.test(database.name),
+    path("name"),
+    "lower-case letters, digits and dashes, at most 40",
+    database.name,
+  );
+  problems.expect(engines.includes(database.engine), path("engine"), engines.join(" or "), database.engine);
+  problems.expect(database.sizeGib > 0, path("sizeGib"), "a size in GiB above 0", database.sizeGib);
+  problems.expectOneOf(path("proofLevel"), database.proofLevel, ProofLevel);
+  if (database.engine === Engine.Sqlite) expectFile(problems, database, path);
+  else expectServer(problems, database, path);
+}
+
+/** Notes that an image may be another one tomorrow. */
+export function expectPinnedImage(problems: ArgumentProblems, image: string): void {
+  problems.expect(
+    /^[^\s@]+@sha256:[0-9a-f]{64}$/.test(image),
+    "image",
+    "an image pinned by digest (registry/name@sha256:...), since a tag may be another image tomorrow",
+    image,
+  );
+}
+
+function expectServer(
+  problems: ArgumentProblems,
+  database: ProtectedDatabaseArgs,
+  path: (field: string) => string,
+): void {
+  const { engine, cidrs = [], wal } = database;
+  problems.expectInteger(path("port"), database.port, 1, 65_535);
+  problems.expect(
+    cidrs.length > 0,
+    path("cidrs"),
+    "the addresses of the server, as in 10.0.4.0/24; without them no backup reaches it",
+    cidrs,
+  );
+  expectCidrs(problems, path("cidrs"), cidrs);
+  if (database.url === undefined)
+    problems.add(path("url"), `is missing: ${engine} needs postgresql://user@host/database`);
+  for (const field of ["url", "standbyUrl"] as const) {
+    const url = database[field];
+    // An output is checked once it is known, where the configuration is written.
+    if (typeof url !== "string") continue;
+    for (const problem of parsePostgresUrl(url).problems) problems.add(path(field), problem);
+  }
+  for (const field of ["file", "stream"] as const) {
+    if (database[field] !== undefined) problems.add(path(field), `does not belong to engine ${engine}`);
+  }
+  if (wal === undefined) return;
+  if (engine !== Engine.Postgres) {
+    problems.add(path("wal"), `does not belong to engine ${engine}, which keeps a log of its own`);
+  }
+  problems.expectInteger(path("wal.spoolGib"), wal.spoolGib, 1);
+  problems.expectInteger(path("wal.flushSeconds"), wal.flushSeconds, 1);
+  if (wal.baseBackupSchedule === undefined) return;
+  for (const problem of scheduleProblems(wal.baseBackupSchedule)) problems.add(path("wal.baseBackupSchedule"), problem);
+}
+
+function expectFile(
+  problems: ArgumentProblems,
+  database: ProtectedDatabaseArgs,
+  path: (field: string) => string,
+): void {
+  for (const field of [
+    "url",
+    "standbyUrl",
+    "passwordSecret",
+    "certificateAuthority",
+    "cidrs",
+    "port",
+    "wal",
+  ] as const) {
+    if (database[field] !== undefined) problems.add(path(field), "does not belong to engine sqlite");
+  }
+  const { file, stream } = database;
+  if (file === undefined) problems.add(path("file"), "is missing: the volume and the path of the database file");
+  else {
+    problems.expect(
+      /^[^/\s][^\s]*[^/\s]$/.test(file.pathOnVolume) && !file.pathOnVolume.split("/").includes(".."),
+      path("file.pathOnVolume"),
+      "a path on the volume, as in notes.db",
+      file.pathOnVolume,
+    );
+    problems.expect(
+      /^(\/[^/\s]+)+$/.test(fileMountPath(file)),
+      path("file.mountPath"),
+      "an absolute path, as in /data",
+      file.mountPath,
+    );
+    problems.expectInteger(path("file.userId"), file.userId, 1);
+    problems.expectInteger(path("file.groupId"), file.groupId, 1);
+  }
+  if (stream === undefined) return;
+  problems.expectInteger(path("stream.flushSeconds"), stream.flushSeconds, 1);
+  if ((stream.serviceAccountName === undefined) === (stream.roleName === undefined)) {
+    problems.add(path("stream"), "expected either serviceAccountName or roleName: the pods that stream write as one");
+  }
 }
 
 function expectCidrs(problems: ArgumentProblems, propertyPath: string, cidrs: readonly string[]): void {
@@ -194,7 +356,7 @@ function expectCidrs(problems: ArgumentProblems, propertyPath: string, cidrs: re
 
 /** The network's view of the databases. */
 export function databaseEndpoints(databases: readonly ProtectedDatabaseArgs[]) {
-  return databases.map(({ cidrs, port }) => ({ cidrs, port: port ?? defaultPort }));
+  return databases.flatMap(({ cidrs, port }) => (cidrs === undefined ? [] : { cidrs, port: port ?? defaultPort }));
 }
 
 /**
@@ -203,10 +365,10 @@ export function databaseEndpoints(databases: readonly ProtectedDatabaseArgs[]) {
  */
 export function jobConfigText(
   job: RecoveryJob,
-  args: JobArgs,
-  backup: { readonly schedule: string; readonly timeZone?: string } | undefined,
+  args: RecoveryPodArgs,
+  backup: { readonly schedule?: string; readonly timeZone?: string } | undefined,
 ): pulumi.Output<string> {
-  const databases = args.databases.map((database) => databaseConfig(job, database, backup));
+  const databases = args.databases.map((database) => databaseConfig(job, args, database, backup));
   const config = { store: args.storeUrl, environment: args.environment, objectives: args.objectives, databases };
   return pulumi.output(config).apply((known) => {
     const text = JSON.stringify(known satisfies JobConfig, undefined, 2);
@@ -216,18 +378,43 @@ export function jobConfigText(
   });
 }
 
-function databaseConfig(job: RecoveryJob, database: ProtectedDatabaseArgs, backup: object | undefined) {
-  const { name, engine, url, standbyUrl, passwordSecret, proofLevel, orphanRules } = database;
+/** The jobs that log in to a database. */
+export const loggingIn: readonly RecoveryJob[] = [RecoveryJob.Backup, RecoveryJob.Stream];
+
+function databaseConfig(
+  job: RecoveryJob,
+  args: RecoveryPodArgs,
+  database: ProtectedDatabaseArgs,
+  backup: DatabaseConfig["backup"],
+) {
+  const { name, engine, url, standbyUrl, passwordSecret, proofLevel, orphanRules, wal, file } = database;
   return {
     name,
     engine,
     url,
     standbyUrl,
-    // Only the backup logs in anywhere.
+    path: file && filePath(file),
     passwordFile:
-      job === RecoveryJob.Backup && passwordSecret !== undefined ? `${passwordMountPath(name)}/password` : undefined,
+      loggingIn.includes(job) && passwordSecret !== undefined ? `${passwordMountPath(name)}/password` : undefined,
     backup,
     proof: proofLevel === undefined ? undefined : { level: proofLevel },
     checks: orphanRules === undefined ? undefined : { orphans: orphanRules },
+    wal: wal && walConfig(args, name, wal),
+  };
+}
+
+/** The log as every job is told of it. */
+function walConfig(
+  { application, environment }: RecoveryPodArgs,
+  name: string,
+  wal: WalArgs,
+): NonNullable<DatabaseConfig["wal"]> {
+  const schedule = wal.baseBackupSchedule ?? jobConfigDefaults.baseBackupSchedule;
+  return {
+    spool: `${spoolMountPath}/${name}`,
+    ...(wal.slot === undefined ? {} : { slot: wal.slot }),
+    ...(wal.flushSeconds === undefined ? {} : { flushSeconds: wal.flushSeconds }),
+    maxSpoolBytes: Math.floor(spoolGib(wal) * GIB * spoolShare),
+    baseBackupSchedule: spreadSchedule(schedule, `${application}/${environment}/${name}`),
   };
 }

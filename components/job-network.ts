@@ -45,7 +45,9 @@ export type NetworkPeer = (typeof NetworkPeer)[keyof typeof NetworkPeer];
  */
 export const jobPeers: Readonly<Record<RecoveryJob, readonly NetworkPeer[]>> = {
   [RecoveryJob.Backup]: [NetworkPeer.Dns, NetworkPeer.Database, NetworkPeer.Credentials, NetworkPeer.Store],
+  [RecoveryJob.Stream]: [NetworkPeer.Dns, NetworkPeer.Database, NetworkPeer.Credentials, NetworkPeer.Store],
   [RecoveryJob.RestoreTest]: [NetworkPeer.Dns, NetworkPeer.Credentials, NetworkPeer.Store, NetworkPeer.Kms],
+  [RecoveryJob.Prove]: [NetworkPeer.Dns, NetworkPeer.Credentials, NetworkPeer.Store, NetworkPeer.Kms],
   [RecoveryJob.Status]: [
     NetworkPeer.Dns,
     NetworkPeer.Credentials,

@@ -8,7 +8,8 @@
  * | `recovery.environment` | the environment, for instance `prod` |
  * | `recovery.component` | the component's type, for instance `backup-job` |
  *
- * Kubernetes objects also carry the recommended `app.kubernetes.io/*` labels.
+ * Kubernetes objects also carry the recommended `app.kubernetes.io/*` labels, and pods that open a SQLite file
+ * `recovery.sqlite/DATABASE: file`.
  */
 export interface RecoveryMarks {
   readonly application: string;
@@ -45,4 +46,12 @@ function recoverySet({ application, environment, component }: RecoveryMarks): Re
     "recovery.environment": environment,
     "recovery.component": component,
   };
+}
+
+/**
+ * The label of every pod that opens a SQLite file, the application's own included: what has the file open has to be on
+ * one node, and is found by it.
+ */
+export function sqlitePodLabels(database: string): Record<string, string> {
+  return { [`recovery.sqlite/${database}`]: "file" };
 }

@@ -56,6 +56,8 @@ export interface RecoveryAlertsArgs {
   accountId: string;
   /** Names of the databases, as in the job configuration. */
   databases: string[];
+  /** Those of them whose log is streamed (`WalArchive`). @default none */
+  streamedDatabases?: string[];
   /** The backups' schedule: how old the newest may be follows from it and from the RPO. */
   backupSchedule: string;
   /** IANA time zone of the schedule. @default "Etc/UTC" */
@@ -80,6 +82,16 @@ export interface RecoveryAlertsArgs {
  * Alarms on what the status job publishes, and the topics that they tell, one for each severity of the guide. An alarm
  * whose metric goes missing fires: the job that never ran, the cluster that is gone and the credentials that expired are
  * all found the same way.
+ *
+ * No alarm looks at whether a Kubernetes job failed: a job can end well and leave nothing. What it should have left in the
+ * store is looked at instead, which finds the job that failed as well:
+ *
+ * | job | its failure is |
+ * |--|--|
+ * | backup | no complete recovery point for longer than its schedule's largest gap and an hour, or a suspicious one |
+ * | restore test | no evidence for longer than two of its days, or one that did not pass |
+ * | stream of the log | a stored log that ends longer ago than the RPO |
+ * | status | nothing published, which fires all of them |
  */
 export class RecoveryAlerts extends pulumi.ComponentResource {
   /** ARNs of the topics. */
@@ -100,7 +112,12 @@ export class RecoveryAlerts extends pulumi.ComponentResource {
         { parent: this },
       );
     }
-    for (const alarm of [...args.databases.flatMap((database) => statusAlarms(args, database)), ...lagAlarms(args)]) {
+    const alarms = [
+      ...args.databases.flatMap((database) => statusAlarms(args, database)),
+      ...logAlarms(args),
+      ...lagAlarms(args),
+    ];
+    for (const alarm of alarms) {
       this.alarm(name, args, alarm, topics);
     }
     this.p1TopicArn = pulumi.output(topics.P1);
@@ -258,6 +275,22 @@ function statusAlarms(args: RecoveryAlertsArgs, database: string): Alarm[] {
   ];
 }
 
+/** The log that is not in the store is what would be lost; a stream that stalls also fills the disk of its server. */
+function logAlarms(args: RecoveryAlertsArgs): Alarm[] {
+  const rpoMinutes = args.objectives?.rpoMinutes ?? defaultRpoMinutes;
+  return (args.streamedDatabases ?? []).map((database) => ({
+    what: `${database}-log-age`,
+    severity: Severity.P2,
+    meaning:
+      `the stored log of ${database} ends more than ${rpoMinutes} minutes ago, has a hole, or nobody can tell. ` +
+      "See the logs of its stream, then `dr doctor`: until it goes on, its slot keeps the log on the server's disk.",
+    namespace: statusMetricNamespace,
+    dimensions: { Environment: args.environment, Database: database },
+    metricName: StatusMetric.LogAgeSeconds,
+    threshold: rpoMinutes * 60,
+  }));
+}
+
 /** A replica may lag by as much as may be lost. */
 function lagAlarms(args: RecoveryAlertsArgs): Alarm[] {
   const rpoMinutes = args.objectives?.rpoMinutes ?? defaultRpoMinutes;
@@ -341,6 +374,9 @@ export function recoveryAlertsProblems(args: RecoveryAlertsArgs): ArgumentProble
   problems.expect(args.databases.length > 0, "databases", "at least one database", args.databases);
   args.databases.forEach((database, at) =>
     problems.expect(databaseNamePattern.test(database), `databases[${at}]`, "a database's name", database),
+  );
+  args.streamedDatabases?.forEach((database, at) =>
+    problems.expect(args.databases.includes(database), `streamedDatabases[${at}]`, "one of databases", database),
   );
   for (const problem of scheduleProblems(args.backupSchedule, args.backupTimeZone)) {
     problems.add("backupSchedule", problem);

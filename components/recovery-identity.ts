@@ -19,6 +19,10 @@ export interface IdentityServiceAccountsArgs {
   restoreReader?: ServiceAccountArgs;
   evidenceWriter?: ServiceAccountArgs;
   auditor?: ServiceAccountArgs;
+  /** Others whose pods also work as the backup writer, for instance beside an application. @default none */
+  moreBackupWriters?: ServiceAccountArgs[];
+  /** Others whose pods also work as the evidence writer. @default none */
+  moreEvidenceWriters?: ServiceAccountArgs[];
 }
 
 /** The OpenID Connect provider of a cluster, for IRSA. */
@@ -81,13 +85,15 @@ export class RecoveryIdentity extends pulumi.ComponentResource {
   constructor(name: string, args: RecoveryIdentityArgs, opts: pulumi.ComponentResourceOptions = {}) {
     recoveryIdentityProblems(args).throwIfAny("RecoveryIdentity", name);
     super("disaster-recovery:index:RecoveryIdentity", name, args, opts);
-    const roleArn = (identity: Identity, serviceAccount: ServiceAccountArgs | undefined) =>
-      pulumi.output(serviceAccount && this.role(name, args, identity, serviceAccount).arn);
-    const { backupWriter, restoreReader, evidenceWriter, auditor } = args.serviceAccounts;
-    this.backupWriterRoleArn = roleArn(Identity.BackupWriter, backupWriter);
-    this.restoreReaderRoleArn = roleArn(Identity.RestoreReader, restoreReader);
-    this.evidenceWriterRoleArn = roleArn(Identity.EvidenceWriter, evidenceWriter);
-    this.auditorRoleArn = roleArn(Identity.Auditor, auditor);
+    const accountsOf = accountsByIdentity(args.serviceAccounts);
+    const roleArn = (identity: Identity) => {
+      const accounts = accountsOf[identity];
+      return pulumi.output(accounts.length === 0 ? undefined : this.role(name, args, identity, accounts).arn);
+    };
+    this.backupWriterRoleArn = roleArn(Identity.BackupWriter);
+    this.restoreReaderRoleArn = roleArn(Identity.RestoreReader);
+    this.evidenceWriterRoleArn = roleArn(Identity.EvidenceWriter);
+    this.auditorRoleArn = roleArn(Identity.Auditor);
     this.registerOutputs({
       backupWriterRoleArn: this.backupWriterRoleArn,
       restoreReaderRoleArn: this.restoreReaderRoleArn,
@@ -115,7 +121,7 @@ export class RecoveryIdentity extends pulumi.ComponentResource {
     name: string,
     args: RecoveryIdentityArgs,
     identity: Identity,
-    serviceAccount: ServiceAccountArgs,
+    serviceAccounts: readonly ServiceAccountArgs[],
   ): aws.iam.Role {
     const { application, environment, region } = args;
     const tags = tagsOf({ application, environment, component: "recovery-identity" }, args.tags);
@@ -125,8 +131,8 @@ export class RecoveryIdentity extends pulumi.ComponentResource {
         name: roleNameOf(args, identity),
         description: `Recovery of ${application} (${environment}): ${identity}.`,
         assumeRolePolicy: pulumi
-          .output(serviceAccount)
-          .apply((account) => JSON.stringify(trustPolicy(args, account.namespace, account.name))),
+          .all([...serviceAccounts])
+          .apply((accounts) => JSON.stringify(trustPolicy(args, accounts))),
         tags,
       },
       { parent: this },
@@ -143,9 +149,10 @@ export class RecoveryIdentity extends pulumi.ComponentResource {
       },
       { parent: this },
     );
-    if ((args.identityProvider ?? IdentityProvider.PodIdentity) === IdentityProvider.PodIdentity) {
+    if ((args.identityProvider ?? IdentityProvider.PodIdentity) !== IdentityProvider.PodIdentity) return role;
+    serviceAccounts.forEach((serviceAccount, at) => {
       new aws.eks.PodIdentityAssociation(
-        `${name}-${identity}`,
+        at === 0 ? `${name}-${identity}` : `${name}-${identity}-${at + 1}`,
         {
           region,
           clusterName: args.clusterName!,
@@ -156,9 +163,20 @@ export class RecoveryIdentity extends pulumi.ComponentResource {
         },
         { parent: this },
       );
-    }
+    });
     return role;
   }
+}
+
+function accountsByIdentity(accounts: IdentityServiceAccountsArgs): Record<Identity, readonly ServiceAccountArgs[]> {
+  const { backupWriter, restoreReader, evidenceWriter, auditor, moreBackupWriters, moreEvidenceWriters } = accounts;
+  const listed = (...all: (ServiceAccountArgs | undefined)[]) => all.filter((account) => account !== undefined);
+  return {
+    [Identity.BackupWriter]: listed(backupWriter, ...(moreBackupWriters ?? [])),
+    [Identity.RestoreReader]: listed(restoreReader),
+    [Identity.EvidenceWriter]: listed(evidenceWriter, ...(moreEvidenceWriters ?? [])),
+    [Identity.Auditor]: listed(auditor),
+  };
 }
 
 type RoleScope = Pick<RecoveryIdentityArgs, "application" | "environment" | "region" | "accountId">;
@@ -195,39 +213,58 @@ export function rolePolicy(identity: Identity, resources: Parameters<typeof iden
   return { Version, Statement: [...Statement, publish] };
 }
 
-/** Who may take an identity's role: the pods of one service account. */
+/** A service account, known. */
+interface KnownServiceAccount {
+  readonly namespace: string;
+  readonly name: string;
+}
+
+/** Who may take an identity's role: the pods of these service accounts, each in its own namespace. */
 export function trustPolicy(
   args: Pick<RecoveryIdentityArgs, "accountId" | "identityProvider" | "oidcProvider">,
-  namespace: string,
-  serviceAccount: string,
+  accounts: readonly KnownServiceAccount[],
 ): object {
-  const allow = (statement: object) => ({ Version: "2012-10-17", Statement: [{ Effect: "Allow", ...statement }] });
-  if (args.identityProvider === IdentityProvider.Irsa) {
-    const { arn, issuerUrl } = args.oidcProvider!;
-    const issuer = issuerUrl.replace(/^https:\/\//, "").replace(/\/$/, "");
-    return allow({
-      Principal: { Federated: arn },
-      Action: "sts:AssumeRoleWithWebIdentity",
-      Condition: {
-        StringEquals: {
-          [`${issuer}:sub`]: `system:serviceaccount:${namespace}:${serviceAccount}`,
-          [`${issuer}:aud`]: "sts.amazonaws.com",
-        },
+  const statementOf = (account: KnownServiceAccount) =>
+    args.identityProvider === IdentityProvider.Irsa
+      ? webIdentityTrust(args.oidcProvider!, account)
+      : podIdentityTrust(args.accountId, account);
+  return {
+    Version: "2012-10-17",
+    Statement: accounts.map((account) => ({ Effect: "Allow", ...statementOf(account) })),
+  };
+}
+
+/** The pods of a service account by a token of their cluster (IRSA). */
+export function webIdentityTrust(
+  { arn, issuerUrl }: OidcProviderArgs,
+  { namespace, name }: KnownServiceAccount,
+): object {
+  const issuer = issuerUrl.replace(/^https:\/\//, "").replace(/\/$/, "");
+  return {
+    Principal: { Federated: arn },
+    Action: "sts:AssumeRoleWithWebIdentity",
+    Condition: {
+      StringEquals: {
+        [`${issuer}:sub`]: `system:serviceaccount:${namespace}:${name}`,
+        [`${issuer}:aud`]: "sts.amazonaws.com",
       },
-    });
-  }
-  return allow({
+    },
+  };
+}
+
+function podIdentityTrust(accountId: string, { namespace, name }: KnownServiceAccount): object {
+  return {
     Principal: { Service: "pods.eks.amazonaws.com" },
     Action: ["sts:AssumeRole", "sts:TagSession"],
     Condition: {
       StringEquals: {
-        "aws:SourceAccount": args.accountId,
+        "aws:SourceAccount": accountId,
         // EKS tags the session with whose it is (EKS User Guide, "Grant Pods access ... based on tags").
         "aws:RequestTag/kubernetes-namespace": namespace,
-        "aws:RequestTag/kubernetes-service-account": serviceAccount,
+        "aws:RequestTag/kubernetes-service-account": name,
       },
     },
-  });
+  };
 }
 
 // IAM's limit.
@@ -246,28 +283,26 @@ export function recoveryIdentityProblems(args: RecoveryIdentityArgs): ArgumentPr
   if (longest.length > longestRoleName) {
     problems.add("application", `makes the role name ${longest}, longer than the ${longestRoleName} that IAM allows`);
   }
-  if (Object.values(args.serviceAccounts).every((serviceAccount) => serviceAccount === undefined)) {
+  if (Object.values(accountsByIdentity(args.serviceAccounts)).every((accounts) => accounts.length === 0)) {
     problems.add("serviceAccounts", "names none: expected a service account for at least one identity");
   }
   if (args.identityProvider === IdentityProvider.Irsa) {
     const { oidcProvider } = args;
     if (oidcProvider === undefined) problems.add("oidcProvider", "is missing: irsa trusts the cluster's provider");
-    else {
-      problems.expect(
-        /^arn:[a-z-]+:iam::\d{12}:oidc-provider\/.+$/.test(oidcProvider.arn),
-        "oidcProvider.arn",
-        "the ARN of an OpenID Connect provider",
-        oidcProvider.arn,
-      );
-      problems.expect(
-        /^https:\/\/[^/].*$/.test(oidcProvider.issuerUrl),
-        "oidcProvider.issuerUrl",
-        "an https URL",
-        oidcProvider.issuerUrl,
-      );
-    }
+    else expectOidcProvider(problems, oidcProvider);
   } else if (args.clusterName === undefined) {
     problems.add("clusterName", "is missing: pod-identity associates the roles with a cluster's service accounts");
   }
   return problems;
+}
+
+/** Notes what is wrong with an OpenID Connect provider. */
+export function expectOidcProvider(problems: ArgumentProblems, { arn, issuerUrl }: OidcProviderArgs): void {
+  problems.expect(
+    /^arn:[a-z-]+:iam::\d{12}:oidc-provider\/.+$/.test(arn),
+    "oidcProvider.arn",
+    "the ARN of an OpenID Connect provider",
+    arn,
+  );
+  problems.expect(/^https:\/\/[^/].*$/.test(issuerUrl), "oidcProvider.issuerUrl", "an https URL", issuerUrl);
 }

@@ -1,6 +1,7 @@
 import * as kubernetes from "@pulumi/kubernetes";
-import type * as pulumi from "@pulumi/pulumi";
+import * as pulumi from "@pulumi/pulumi";
 import { ArgumentProblems } from "./argument-problems";
+import { Engine } from "../recovery";
 import { BackupJob, backupJobProblems, defaultBackupSchedule } from "./backup-job";
 import {
   type JobArgs,
@@ -10,9 +11,18 @@ import {
 } from "./job-arguments";
 import { IdentityProvider, type JobNetworkArgs } from "./job-network";
 import { labelsOf } from "./labels-and-tags";
-import { type OidcProviderArgs, RecoveryIdentity, recoveryIdentityProblems } from "./recovery-identity";
+import { ProofJob, proofJobProblems } from "./proof-job";
+import {
+  type OidcProviderArgs,
+  RecoveryIdentity,
+  recoveryIdentityProblems,
+  type ServiceAccountArgs,
+} from "./recovery-identity";
 import { RestoreTestJob, restoreTestJobProblems } from "./restore-test-job";
+import { SqliteBackupJob, sqliteBackupJobProblems } from "./sqlite-backup-job";
+import { SqliteReplication, sqliteReplicationProblems } from "./sqlite-replication";
 import { StatusJob } from "./status-job";
+import { WalArchive, walArchiveProblems } from "./wal-archive";
 
 /** The cluster that the jobs run in. */
 export interface ClusterArgs {
@@ -24,7 +34,7 @@ export interface ClusterArgs {
   clusterName?: string;
   /** @default pod-identity */
   identityProvider?: IdentityProvider;
-  /** Required with IRSA. */
+  /** Required with IRSA, and for streams of SQLite files, since Litestream knows no Pod Identity. */
   oidcProvider?: OidcProviderArgs;
   network?: JobNetworkArgs;
   /** @default the cluster's */
@@ -61,7 +71,8 @@ export interface RecoveryJobsSettings {
   };
   readonly backup?: JobScheduleArgs;
   readonly restoreTest?: JobScheduleArgs;
-  /** Install backup and restore test without starting them. The status is judged all the same. */
+  readonly proof?: JobScheduleArgs;
+  /** Install what backs up and proves without starting it. The status is judged all the same. */
   readonly asleep: boolean;
   readonly tags?: Record<string, string>;
 }
@@ -69,9 +80,16 @@ export interface RecoveryJobsSettings {
 /** The jobs of one application in one cluster, and the identities that they work as. */
 export interface RecoveryJobs {
   readonly identity: RecoveryIdentity;
-  readonly backup: BackupJob;
+  /** Absent where no database is a server. */
+  readonly backup: BackupJob | undefined;
   readonly restoreTest: RestoreTestJob;
   readonly status: StatusJob;
+  /** By database. */
+  readonly sqliteBackups: ReadonlyMap<string, SqliteBackupJob>;
+  readonly sqliteReplications: ReadonlyMap<string, SqliteReplication>;
+  readonly streamTests: ReadonlyMap<string, RestoreTestJob>;
+  readonly walArchives: ReadonlyMap<string, WalArchive>;
+  readonly proofs: ReadonlyMap<string, ProofJob>;
 }
 
 /** What of the settings can be wrong. */
@@ -92,7 +110,56 @@ export function recoveryJobsProblems(name: string, args: RecoveryJobsArgs): Argu
     path in cluster || path.startsWith("network.") ? `cluster.${path}` : path;
   const jobPath = (job: string) => (path: string) =>
     ["schedule", "activeDeadlineSeconds"].includes(path) ? `${job}.${path}` : clusterPath(path);
-  problems.addAll(backupJobProblems(`${name}-backup`, { ...common, ...args.backup }), jobPath("backup"));
+  const parts = partsOf(name, databases, namespace);
+  // What a job says of its only database is about that one among all.
+  const ofDatabase = (own: ProtectedDatabaseArgs, path: (path: string) => string) => (inner: string) =>
+    path(inner.replace(/^databases\[0\]|^database\b/, `databases[${databases.indexOf(own)}]`));
+  if (parts.servers.length > 0 || databases.length === 0) {
+    const servers = parts.servers.map((database) => databases.indexOf(database));
+    const path = (inner: string) =>
+      jobPath("backup")(
+        inner.replace(/^databases\[(\d+)\]/, (_all, at: string) => `databases[${servers[Number(at)]}]`),
+      );
+    problems.addAll(backupJobProblems(`${name}-backup`, { ...common, databases: parts.servers, ...args.backup }), path);
+  }
+  for (const { database, account } of parts.files) {
+    problems.addAll(
+      sqliteBackupJobProblems(account.name, { ...common, databases: [database], ...args.backup }),
+      ofDatabase(database, jobPath("backup")),
+    );
+  }
+  for (const { database, account } of parts.logs) {
+    problems.addAll(
+      walArchiveProblems(account.name, { ...common, databases: [database], timeZone: args.backup?.timeZone }),
+      ofDatabase(database, clusterPath),
+    );
+  }
+  for (const { database, account } of parts.proofs) {
+    problems.addAll(
+      proofJobProblems(account.name, { ...common, databases: [database], ...args.proof }),
+      ofDatabase(database, jobPath("proof")),
+    );
+  }
+  for (const { database, account } of parts.streams) {
+    problems.addAll(
+      restoreTestJobProblems(account.name, { ...common, databases: [database], fromStream: true, ...args.restoreTest }),
+      ofDatabase(database, jobPath("restoreTest")),
+    );
+    const replication = {
+      ...scope,
+      accountId,
+      namespace,
+      image,
+      storeUrl,
+      bucketArn: storeUrl,
+      database,
+      oidcProvider,
+    };
+    problems.addAll(
+      sqliteReplicationProblems(`${name}-stream-${database.name}`, replication),
+      ofDatabase(database, (path) => (path.startsWith("oidcProvider") ? `cluster.${path}` : path)),
+    );
+  }
   problems.addAll(
     restoreTestJobProblems(`${name}-restore-test`, { ...common, ...args.restoreTest }),
     jobPath("restoreTest"),
@@ -113,9 +180,39 @@ export function recoveryJobsProblems(name: string, args: RecoveryJobsArgs): Argu
   return problems;
 }
 
+/** One database, and the service account of the pods that work on it alone. */
+interface DatabasePart {
+  readonly database: ProtectedDatabaseArgs;
+  readonly account: { readonly namespace: pulumi.Input<string>; readonly name: string };
+}
+
+/** Which databases are backed up how, and by whom. */
+function partsOf(name: string, databases: readonly ProtectedDatabaseArgs[], namespace: pulumi.Input<string>) {
+  const part =
+    (suffix: string) =>
+    (database: ProtectedDatabaseArgs): DatabasePart => ({
+      database,
+      account: { namespace, name: `${name}-${suffix}-${database.name}` },
+    });
+  const isFile = ({ engine }: ProtectedDatabaseArgs): boolean => engine === Engine.Sqlite;
+  const files = databases.filter(isFile);
+  const streams = files.filter(({ stream }) => stream !== undefined);
+  return {
+    servers: databases.filter((database) => !isFile(database)),
+    // The volume of the file is in the application's namespace, and so is whoever mounts it.
+    files: files.map((database) => {
+      const { database: own, account } = part("backup")(database);
+      return { database: own, account: { ...account, namespace: database.file?.namespace ?? namespace } };
+    }),
+    streams: streams.map(part("stream-test")),
+    logs: databases.filter((database) => !isFile(database) && database.wal !== undefined).map(part("wal")),
+    proofs: databases.map(part("prove")),
+  };
+}
+
 /** The namespace, the identities, the jobs and the service account of a restore by hand. */
 export function recoveryJobs(name: string, settings: RecoveryJobsSettings, parent: pulumi.Resource): RecoveryJobs {
-  const { application, environment, region, cluster, store } = settings;
+  const { application, environment, region, cluster, store, asleep: suspend } = settings;
   const namespace = namespaceOf(name, settings, parent);
   const names = {
     backup: `${name}-backup`,
@@ -123,6 +220,8 @@ export function recoveryJobs(name: string, settings: RecoveryJobsSettings, paren
     restoreTest: `${name}-restore-test`,
     status: `${name}-status`,
   };
+  const parts = partsOf(name, settings.databases, namespace);
+  const accountsOf = (list: readonly DatabasePart[]): ServiceAccountArgs[] => list.map(({ account }) => account);
   const identity = new RecoveryIdentity(
     `${name}-identity`,
     {
@@ -136,9 +235,11 @@ export function recoveryJobs(name: string, settings: RecoveryJobsSettings, paren
       clusterName: cluster.clusterName,
       oidcProvider: cluster.oidcProvider,
       serviceAccounts: {
-        backupWriter: { namespace, name: names.backup },
+        backupWriter: parts.servers.length === 0 ? undefined : { namespace, name: names.backup },
+        moreBackupWriters: accountsOf([...parts.files, ...parts.logs]),
         restoreReader: { namespace, name: names.restore },
         evidenceWriter: { namespace, name: names.restoreTest },
+        moreEvidenceWriters: accountsOf([...parts.streams, ...parts.proofs]),
         auditor: { namespace, name: names.status },
       },
       tags: settings.tags,
@@ -163,34 +264,69 @@ export function recoveryJobs(name: string, settings: RecoveryJobsSettings, paren
   // A pod that starts before its role is there gets no credentials, and keeps none.
   const opts = { parent, dependsOn: [identity] };
   const roleArnOf = (arn: pulumi.Output<string | undefined>) => arn as pulumi.Output<string>;
+  const writer = { ...common, roleArn: roleArnOf(identity.backupWriterRoleArn), suspend };
+  const prover = { ...common, roleArn: roleArnOf(identity.evidenceWriterRoleArn), suspend };
+  const { backup, restoreTest, proof } = settings;
+  const each = <Made>(list: readonly DatabasePart[], make: (name: string, part: DatabasePart) => Made) =>
+    new Map(list.map((part) => [part.database.name, make(part.account.name, part)]));
   return {
     identity,
-    backup: new BackupJob(
-      names.backup,
-      { ...common, ...settings.backup, roleArn: roleArnOf(identity.backupWriterRoleArn), suspend: settings.asleep },
-      opts,
-    ),
-    restoreTest: new RestoreTestJob(
-      names.restoreTest,
-      {
-        ...common,
-        ...settings.restoreTest,
-        roleArn: roleArnOf(identity.evidenceWriterRoleArn),
-        suspend: settings.asleep,
-      },
-      opts,
-    ),
+    backup:
+      parts.servers.length === 0
+        ? undefined
+        : new BackupJob(names.backup, { ...writer, databases: parts.servers, ...backup }, opts),
+    restoreTest: new RestoreTestJob(names.restoreTest, { ...prover, ...restoreTest }, opts),
     status: new StatusJob(
       names.status,
       {
         ...common,
         roleArn: roleArnOf(identity.auditorRoleArn),
-        backupSchedule: settings.backup?.schedule ?? defaultBackupSchedule,
-        backupTimeZone: settings.backup?.timeZone,
+        backupSchedule: backup?.schedule ?? defaultBackupSchedule,
+        backupTimeZone: backup?.timeZone,
       },
       opts,
     ),
+    sqliteBackups: each(parts.files, (own, { database, account }) => {
+      const args = { ...writer, namespace: account.namespace, databases: [database], ...backup };
+      return new SqliteBackupJob(own, args, opts);
+    }),
+    sqliteReplications: each(parts.streams, (_own, { database }) => {
+      const args = {
+        application,
+        environment,
+        region,
+        accountId: settings.accountId,
+        namespace: database.file!.namespace ?? namespace,
+        image: settings.image,
+        storeUrl: store.url,
+        bucketArn: store.bucketArn,
+        dataKeyArn: store.dataKeyArn,
+        database,
+        oidcProvider: cluster.oidcProvider,
+        tags: settings.tags,
+      };
+      return new SqliteReplication(`${name}-stream-${database.name}`, args, { parent });
+    }),
+    streamTests: each(parts.streams, (own, { database }) => {
+      const args = { ...prover, databases: [database], fromStream: true, ...restoreTest };
+      return new RestoreTestJob(own, args, opts);
+    }),
+    walArchives: each(parts.logs, (own, { database }) => {
+      return new WalArchive(own, { ...writer, databases: [database], timeZone: backup?.timeZone }, opts);
+    }),
+    proofs: each(parts.proofs, (own, { database }) => {
+      return new ProofJob(own, { ...prover, databases: [database], ...proof }, opts);
+    }),
   };
+}
+
+/** What the pods of the applications whose files are streamed are given, by database. */
+export function sqlitePodsOf({ sqliteReplications }: RecoveryJobs): pulumi.Output<unknown> {
+  const pods = [...sqliteReplications].map(([database, made]) => {
+    const { podLabels, initContainers, volumes, serviceAccountAnnotations } = made;
+    return [database, pulumi.all({ podLabels, initContainers, volumes, serviceAccountAnnotations })] as const;
+  });
+  return pulumi.all(Object.fromEntries(pods));
 }
 
 function namespaceOf(name: string, settings: RecoveryJobsSettings, parent: pulumi.Resource): pulumi.Input<string> {

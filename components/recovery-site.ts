@@ -2,6 +2,7 @@ import * as aws from "@pulumi/aws";
 import * as pulumi from "@pulumi/pulumi";
 import { StorePrefix } from "../recovery";
 import { ArgumentProblems } from "./argument-problems";
+import { expectBucketName, registryRegionOf } from "./aws-names";
 import { storeUrlOf } from "./backup-bucket";
 import { defaultBackupSchedule } from "./backup-job";
 import { bucketArnOf } from "./bucket-replication";
@@ -21,8 +22,10 @@ import {
   recoveryJobs,
   type RecoveryJobs,
   recoveryJobsProblems,
+  sqlitePodsOf,
 } from "./recovery-jobs";
 import { type ExistingDatabaseArgs, ReplicaDatabase, replicaDatabaseProblems } from "./replica-database";
+import { expectRunbooks, runbookObjects } from "./runbook-objects";
 
 /** The standby of a database in another region. */
 export interface StandbyDatabaseArgs extends ProtectedManagedDatabaseArgs {
@@ -48,14 +51,18 @@ export interface RecoverySiteArgs {
   store: ExistingStoreArgs;
   /** The standby to make. */
   standbyDatabase?: StandbyDatabaseArgs;
-  /** Standbys that exist. */
+  /** Standbys that exist; and files of SQLite, whose application restores them from the store's copy when it starts. */
   databases?: ProtectedDatabaseArgs[];
   /** When backups run once the site is woken. @default every six hours */
   backup?: JobScheduleArgs;
   /** When restore tests run once the site is woken. @default daily at three */
   restoreTest?: JobScheduleArgs;
+  /** When the restore test is put to the test once the site is woken. @default weekly, on Tuesday at five */
+  proof?: JobScheduleArgs;
   /** ARN of the copy of the database's secret in this region. It is written into the site's card. */
   databaseSecretArn?: pulumi.Input<string>;
+  /** Runbooks of the site, texts by file name: kept in the store's copy under `runbooks/REGION/`. @default none */
+  runbooks?: Record<string, pulumi.Input<string>>;
   alerts?: AlertingArgs;
   /** Tags beside the `recovery.*` set. */
   tags?: Record<string, string>;
@@ -82,6 +89,10 @@ export class RecoverySite extends pulumi.ComponentResource {
   public readonly databaseAddress: pulumi.Output<string | undefined>;
   /** Key of the site's card in the store. */
   public readonly cardKey: pulumi.Output<string>;
+  /** What the pods of an application whose SQLite file is streamed are given here, as `DisasterRecovery` has it. */
+  // Parts of a pod have no type in a plugin's schema.
+  // eslint-disable-next-line @typescript-eslint/no-explicit-any
+  public readonly sqlitePods: pulumi.Output<any>;
 
   /** @throws InputPropertiesError naming every invalid argument, before anything is registered */
   constructor(name: string, args: RecoverySiteArgs, opts: pulumi.ComponentResourceOptions = {}) {
@@ -113,10 +124,10 @@ export class RecoverySite extends pulumi.ComponentResource {
       bucketArn: bucketArnOf(args.store.bucketName, region),
       dataKeyArn: args.store.dataKeyArn,
     };
-    const { cluster, image, backup, restoreTest } = args;
+    const { cluster, image, backup, restoreTest, proof } = args;
     const jobs = recoveryJobs(
       name,
-      { ...scope, cluster, image, databases, objectives, store, backup, restoreTest, asleep: true, tags },
+      { ...scope, cluster, image, databases, objectives, store, backup, restoreTest, proof, asleep: true, tags },
       this,
     );
     this.storeUrl = pulumi.output(store.url);
@@ -124,12 +135,19 @@ export class RecoverySite extends pulumi.ComponentResource {
     this.topicArns = alerts.topicArns();
     this.databaseAddress = pulumi.output(database?.address);
     this.cardKey = this.card(name, args, jobs, database, opts);
+    this.sqlitePods = sqlitePodsOf(jobs);
+    const tagged = tagsOf({ application, environment, component: "recovery-site" }, tags);
+    runbookObjects(name, { bucketName: args.store.bucketName, region, tags: tagged }, args.runbooks ?? {}, {
+      parent: this,
+      retainOnDelete: opts.retainOnDelete ?? true,
+    });
     this.registerOutputs({
       storeUrl: this.storeUrl,
       roleArns: this.roleArns,
       topicArns: this.topicArns,
       databaseAddress: this.databaseAddress,
       cardKey: this.cardKey,
+      sqlitePods: this.sqlitePods,
     });
   }
 
@@ -163,10 +181,14 @@ export class RecoverySite extends pulumi.ComponentResource {
       image,
       store: this.storeUrl,
       cronJobs: {
-        backup: jobs.backup.cronJobName,
+        backup: jobs.backup?.cronJobName,
         restoreTest: jobs.restoreTest.cronJobName,
         status: jobs.status.cronJobName,
+        sqliteBackups: namesOf(jobs.sqliteBackups, ({ cronJobName }) => cronJobName),
+        streamTests: namesOf(jobs.streamTests, ({ cronJobName }) => cronJobName),
+        proofs: namesOf(jobs.proofs, ({ cronJobName }) => cronJobName),
       },
+      walArchives: namesOf(jobs.walArchives, ({ statefulSetName }) => statefulSetName),
       roles: this.roleArns,
       topics: this.topicArns,
       database: database && { identifier: database.identifier, arn: database.arn, address: database.address },
@@ -186,6 +208,11 @@ export class RecoverySite extends pulumi.ComponentResource {
       { parent: this, retainOnDelete: opts.retainOnDelete ?? true },
     ).key;
   }
+}
+
+/** What is made for each database, by the database; absent where there is none. */
+function namesOf<Made>(made: ReadonlyMap<string, Made>, nameOf: (one: Made) => pulumi.Output<string>) {
+  return made.size === 0 ? undefined : Object.fromEntries([...made].map(([name, one]) => [name, nameOf(one)] as const));
 }
 
 /** A standby has its source's name and administrator, and does not state them to RDS. */
@@ -224,6 +251,12 @@ export function recoverySiteProblems(name: string, args: RecoverySiteArgs): Argu
     if (standbyDatabase.source.region === region) {
       problems.add("standbyDatabase.source.region", `is ${region}, the site's own: a standby there is lost with it`);
     }
+  }
+  expectBucketName(problems, "store.bucketName", args.store.bucketName);
+  expectRunbooks(problems, args.runbooks);
+  const registry = registryRegionOf(args.image);
+  if (registry !== undefined && registry !== region) {
+    problems.add("image", `is in the registry of ${registry}: when that region is gone, nothing starts here`);
   }
   problems.addAll(recoveryJobsProblems(name, { ...args, databases }), (path) => path);
   problems.addAll(

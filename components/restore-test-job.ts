@@ -1,8 +1,8 @@
 import * as pulumi from "@pulumi/pulumi";
-import { RecoveryJob } from "../recovery";
+import { Engine, RecoveryJob } from "../recovery";
 import { type ArgumentProblems } from "./argument-problems";
 import { hardenedCronJob, type JobKind, jobProblems, jobTiming } from "./hardened-cron-job";
-import { type JobArgs, jobConfigText } from "./job-arguments";
+import { allEngines, type JobArgs, jobConfigText } from "./job-arguments";
 
 /** Once a day (guide, "Backup Schedule"), when the night's backups are done. */
 export const defaultRestoreTestSchedule = "0 3 * * *";
@@ -10,10 +10,13 @@ export const defaultRestoreTestSchedule = "0 3 * * *";
 export interface RestoreTestJobArgs extends JobArgs {
   /** Cron schedule as Kubernetes reads it. @default daily at three (guide, "Backup Schedule") */
   schedule?: string;
+  /** Test Litestream's streams instead of the backups; of databases of engine `sqlite` alone. @default false */
+  fromStream?: boolean;
 }
 
 const kind: JobKind = {
   job: RecoveryJob.RestoreTest,
+  engines: allEngines,
   component: "RestoreTestJob",
   schedule: defaultRestoreTestSchedule,
   command: ["restore-test", "--json"],
@@ -44,7 +47,7 @@ export class RestoreTestJob extends pulumi.ComponentResource {
     super("disaster-recovery:index:RestoreTestJob", name, args, opts);
     const timing = jobTiming(kind, name, args);
     const config = jobConfigText(kind.job, args, undefined);
-    const made = hardenedCronJob(name, kind, args, timing, config, { parent: this });
+    const made = hardenedCronJob(name, kindOf(args), args, timing, config, { parent: this });
     this.cronJobName = made.cronJob.metadata.name;
     this.serviceAccountName = made.serviceAccount.metadata.name;
     this.schedule = pulumi.output(timing.schedule);
@@ -56,7 +59,12 @@ export class RestoreTestJob extends pulumi.ComponentResource {
   }
 }
 
+function kindOf({ fromStream }: RestoreTestJobArgs): JobKind {
+  if (fromStream !== true) return kind;
+  return { ...kind, engines: [Engine.Sqlite], command: [...kind.command, "--from-stream"] };
+}
+
 /** Everything that is wrong with the arguments. */
 export function restoreTestJobProblems(name: string, args: RestoreTestJobArgs): ArgumentProblems {
-  return jobProblems(kind, name, args);
+  return jobProblems(kindOf(args), name, args);
 }

@@ -11,7 +11,7 @@ import {
   Severity,
   StorageClass,
 } from "../recovery";
-import { type AlertingArgs, type ExistingStoreArgs } from "./disaster-recovery";
+import { type AlertingArgs, type CopiesArgs, type ExistingStoreArgs } from "./disaster-recovery";
 import { Encryption, ObjectLockMode } from "./hardened-bucket";
 import { type BackupRetentionArgs, type ObjectLockArgs } from "./backup-bucket";
 import { type ProtectedDatabaseArgs } from "./job-arguments";
@@ -69,7 +69,12 @@ export interface StackConfig {
   readonly store: StoreConfig;
   readonly backup: JobScheduleArgs;
   readonly restoreTest: JobScheduleArgs;
+  readonly proof: JobScheduleArgs;
   readonly alerts: AlertingArgs;
+  /** @default nothing besides the store is copied to the recovery region */
+  readonly copies?: CopiesArgs;
+  /** Files of runbooks to keep in the store, relative to the program. @default none */
+  readonly runbooks: readonly string[];
 }
 
 const text = z.string().min(1);
@@ -147,11 +152,39 @@ const objectSchemas = {
     .array(
       z.strictObject({
         ...protectedFields,
+        cidrs: texts.optional(),
         engine: z.enum(Engine),
-        url: text,
+        url: text.optional(),
         standbyUrl: text.optional(),
         sizeGib: number,
         port: number.optional(),
+        wal: z
+          .strictObject({
+            spoolGib: number.optional(),
+            flushSeconds: number.optional(),
+            baseBackupSchedule: text.optional(),
+            slot: text.optional(),
+          })
+          .optional(),
+        file: z
+          .strictObject({
+            claimName: text,
+            pathOnVolume: text,
+            mountPath: text.optional(),
+            volumeName: text.optional(),
+            userId: number,
+            groupId: number.optional(),
+            namespace: text.optional(),
+          })
+          .optional(),
+        stream: z
+          .strictObject({
+            flushSeconds: number.optional(),
+            serviceAccountName: text.optional(),
+            roleName: text.optional(),
+            firstDeployment: z.boolean().optional(),
+          })
+          .optional(),
       }),
     )
     .default([]),
@@ -178,6 +211,14 @@ const objectSchemas = {
   }),
   backup: job,
   restoreTest: job,
+  proof: job,
+  copies: z
+    .strictObject({
+      images: z.strictObject({ repositoryPrefix: text }).optional(),
+      stateBucket: z.strictObject({ bucketName: text, keyArn: text.optional() }).optional(),
+    })
+    .optional(),
+  runbooks: texts.default([]),
   alerts: z.strictObject({
     subscriptions: z
       .array(z.strictObject({ severity: z.enum(Severity), protocol: z.enum(SubscriptionProtocol), endpoint: text }))
@@ -186,7 +227,7 @@ const objectSchemas = {
     firstDeployment: z.boolean().optional(),
   }),
 };
-const defaults = { objectives: {}, store: {}, backup: {}, restoreTest: {}, alerts: {} };
+const defaults = { objectives: {}, store: {}, backup: {}, restoreTest: {}, proof: {}, alerts: {} };
 
 const schema: z.ZodType<StackConfig> = z
   .object({
@@ -207,9 +248,11 @@ const schema: z.ZodType<StackConfig> = z
       refuse(["activeRegion"], `expected region or recoveryRegion, got ${value.activeRegion}`);
     }
     if (value.site === Site.Primary) {
+      if (value.copies && !value.recoveryRegion) refuse(["copies"], "has nowhere to go: name the recoveryRegion");
       if (value.managedDatabase?.source) refuse(["managedDatabase", "source"], "belongs to a recovery site alone");
       return;
     }
+    if (value.copies) refuse(["copies"], "belongs to the stack of the region that serves");
     if (!value.store.existing) refuse(["store", "existing"], "is missing: name the store's copy in this region");
     if (value.managedDatabase && !value.managedDatabase.source) {
       refuse(["managedDatabase", "source"], "is missing: name the database that this one follows");

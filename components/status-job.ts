@@ -2,7 +2,7 @@ import * as pulumi from "@pulumi/pulumi";
 import { RecoveryJob } from "../recovery";
 import { type ArgumentProblems } from "./argument-problems";
 import { hardenedCronJob, type JobKind, jobProblems, jobTiming } from "./hardened-cron-job";
-import { type JobArgs, jobConfigText } from "./job-arguments";
+import { allEngines, type JobArgs, jobConfigText } from "./job-arguments";
 
 /** Often enough that a missed backup is an alarm within minutes, seldom enough to cost nothing. */
 export const defaultStatusSchedule = "*/5 * * * *";
@@ -18,6 +18,7 @@ export interface StatusJobArgs extends JobArgs {
 
 const kind: JobKind = {
   job: RecoveryJob.Status,
+  engines: allEngines,
   component: "StatusJob",
   schedule: defaultStatusSchedule,
   command: ["status", "--publish", "--json"],

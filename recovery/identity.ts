@@ -206,19 +206,7 @@ export function identityPolicy(identity: Identity, resources: StoreResources): P
   const { dataKeyArn, signingKey } = resources;
   const statements = storeAllows(identity, resources);
   const { dataKey, dataKeySettings, signingKey: signing } = identityRights[identity];
-  if (dataKeyArn !== undefined) {
-    statements.push({
-      Sid: "DataKey",
-      Effect: "Allow",
-      Action: dataKey,
-      Resource: dataKeyArn,
-      Condition: {
-        StringEquals: { "kms:ViaService": s3ServiceOf(dataKeyArn) },
-        // The bucket's ARN with bucket keys, the object's without.
-        StringLike: { "kms:EncryptionContext:aws:s3:arn": [resources.bucketArn, `${resources.bucketArn}/*`] },
-      },
-    });
-  }
+  if (dataKeyArn !== undefined) statements.push(dataKeyStatement(dataKey, dataKeyArn, resources.bucketArn));
   if (dataKeyArn !== undefined && dataKeySettings.length > 0) {
     statements.push({ Sid: "DataKeySettings", Effect: "Allow", Action: dataKeySettings, Resource: dataKeyArn });
   }
@@ -226,6 +214,52 @@ export function identityPolicy(identity: Identity, resources: StoreResources): P
     statements.push({ Sid: "SigningKey", Effect: "Allow", Action: signing[signingKey.kind], Resource: signingKey.arn });
   }
   return { Version: "2012-10-17", Statement: statements };
+}
+
+/**
+ * The IAM policy of a pod that streams a SQLite file (Litestream). It is the application's pod and none of the four: it
+ * reads and adds what lies under its own database's log, and nothing else. It reads, because Litestream looks up where it
+ * left off and restores before a first start; it deletes nothing, since the store's lifecycle does.
+ *
+ * @param prefix of the stream in the store, as `streamPrefix` names it
+ * @throws Error when an ARN is not one
+ */
+export function streamWriterPolicy(prefix: string, resources: StoreResources): PolicyDocument {
+  checkResources(resources);
+  const { bucketArn, dataKeyArn, keyPrefix } = resources;
+  const keys = `${keyPrefix ? `${keyPrefix}/` : ""}${prefix}*`;
+  const statements: PolicyStatement[] = [
+    {
+      Sid: "Stream",
+      Effect: "Allow",
+      Action: ["s3:PutObject", "s3:AbortMultipartUpload", "s3:GetObject"],
+      Resource: `${bucketArn}/${keys}`,
+    },
+    {
+      Sid: "List",
+      Effect: "Allow",
+      Action: "s3:ListBucket",
+      Resource: bucketArn,
+      Condition: { StringLike: { "s3:prefix": keys } },
+    },
+  ];
+  if (dataKeyArn !== undefined)
+    statements.push(dataKeyStatement(["kms:GenerateDataKey", "kms:Decrypt"], dataKeyArn, bucketArn));
+  return { Version: "2012-10-17", Statement: statements };
+}
+
+function dataKeyStatement(actions: readonly string[], dataKeyArn: string, bucketArn: string): PolicyStatement {
+  return {
+    Sid: "DataKey",
+    Effect: "Allow",
+    Action: actions,
+    Resource: dataKeyArn,
+    Condition: {
+      StringEquals: { "kms:ViaService": s3ServiceOf(dataKeyArn) },
+      // The bucket's ARN with bucket keys, the object's without.
+      StringLike: { "kms:EncryptionContext:aws:s3:arn": [bucketArn, `${bucketArn}/*`] },
+    },
+  };
 }
 
 /** Whose reading of a bucket policy it is written for. */

@@ -1,5 +1,13 @@
 /** What a job that runs in a pod does. */
-export const RecoveryJob = { Backup: "backup", RestoreTest: "restore-test", Status: "status" } as const;
+export const RecoveryJob = {
+  Backup: "backup",
+  /** Brings a log into the store. */
+  Stream: "stream",
+  RestoreTest: "restore-test",
+  /** Sabotages copies, and requires that the restore test catches each. */
+  Prove: "prove",
+  Status: "status",
+} as const;
 export type RecoveryJob = (typeof RecoveryJob)[keyof typeof RecoveryJob];
 
 // Tools' temporary files; a dump itself is streamed to the store.
@@ -8,6 +16,8 @@ const SMALL_GIB = 1;
 const LOG_GIB = 8;
 // The archive beside the restored copy, at least as well compressed as it ever is, and room to grow between deployments.
 const COPY_AND_ARCHIVE = 1.5;
+// A spoiled archive lies in a store of its own, beside the honest one.
+const SECOND_ARCHIVE = 0.5;
 const HEADROOM = 1.2;
 
 /**
@@ -15,6 +25,12 @@ const HEADROOM = 1.2;
  * other, so the largest counts. It never uses the node's own disk, which it would fill for everybody else.
  */
 export function scratchGib(job: RecoveryJob, databaseSizesGib: readonly number[]): number {
-  if (job !== RecoveryJob.RestoreTest) return SMALL_GIB;
-  return Math.ceil(Math.max(0, ...databaseSizesGib) * COPY_AND_ARCHIVE * HEADROOM) + LOG_GIB + SMALL_GIB;
+  if (job !== RecoveryJob.RestoreTest && job !== RecoveryJob.Prove) return SMALL_GIB;
+  const copies = COPY_AND_ARCHIVE + (job === RecoveryJob.Prove ? SECOND_ARCHIVE : 0);
+  return Math.ceil(Math.max(0, ...databaseSizesGib) * copies * HEADROOM) + LOG_GIB + SMALL_GIB;
+}
+
+/** How much disk the copy of a SQLite file needs before it is in the store, in GiB: `VACUUM INTO` writes all of it. */
+export function copyScratchGib(fileSizesGib: readonly number[]): number {
+  return Math.ceil(Math.max(0, ...fileSizesGib) * HEADROOM) + SMALL_GIB;
 }

@@ -18,6 +18,13 @@ export function isStalenessAlarm({ metricName = "" }: AlarmProps): boolean {
   return /(recovery-?point|backup|dump|snapshot).*(age|staleness)|(age|time)since.*(backup|dump)/i.test(metricName);
 }
 
+/** Whether an alarm watches how far the stored log is behind, or what piles up on the server meanwhile. */
+export function isLogAgeAlarm({ metricName = "" }: AlarmProps): boolean {
+  return /(wal|log|archive).*(age|lag|delay|staleness)|replicationslot.*lag|(slot|transactionlogs)diskusage/i.test(
+    metricName,
+  );
+}
+
 /** Whether an alarm is about recovery at all: the others of a stack are not this pack's business. */
 export function isRecoveryAlarm({ metricName = "", namespace = "", name = "" }: AlarmProps): boolean {
   return /disasterrecovery|backup|restore|recovery|replica|dump|wal/i.test(`${namespace} ${metricName} ${name}`);

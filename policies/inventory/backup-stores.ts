@@ -7,6 +7,7 @@ import {
   namesExactly,
   remembered,
   type StackResources,
+  UNKNOWN,
   wordsOf,
 } from "./stack-resources";
 
@@ -65,4 +66,30 @@ export function textOf(resource: JudgedResource): string {
       containersOf(props.spec?.jobTemplate?.spec?.template?.spec).map(({ command, args, env }) => [command, args, env]);
     return [resource.name, ...wordsOf(() => props.data).words, ...wordsOf(told).words].join(" ");
   });
+}
+
+/**
+ * The files that a workload or a job is given by ConfigMaps of the same stack.
+ *
+ * @throws UnknownValueError when such a file is not known before the update
+ */
+export function configOf(stack: StackResources, { props, propertyDependencies }: JudgedResource): string {
+  const sources = new Set((propertyDependencies.spec ?? []).map(({ urn }) => urn));
+  const { words } = wordsOf(() => props.spec);
+  return stack
+    .ofTypes(ResourceTypes.ConfigMap)
+    .filter((configMap) => sources.has(configMap.urn) || namesMap(words, configMap))
+    .flatMap(({ props: own }) => Object.values((own as { readonly data?: Record<string, string> }).data ?? {}))
+    .join("\n");
+}
+
+function namesMap(words: readonly string[], { props }: JudgedResource): boolean {
+  const name = known(() => (props as CronJobProps).metadata?.name);
+  return typeof name === "string" && words.includes(name);
+}
+
+/** What a job is told, its files included as far as they are known. */
+export function toldTo(stack: StackResources, job: JudgedResource): string {
+  const files = known(() => configOf(stack, job));
+  return files === UNKNOWN ? textOf(job) : `${textOf(job)} ${files}`;
 }

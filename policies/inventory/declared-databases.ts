@@ -7,12 +7,13 @@ import {
   type RecoverySite,
 } from "../../recovery";
 import { awsBackupProtections } from "./aws-backup";
-import { backupStores, isCopiedTo, textOf } from "./backup-stores";
+import { backupStores, isCopiedTo, toldTo } from "./backup-stores";
 import { bucketLifecycles } from "./bucket-lifecycles";
 import { cloudNativePgDatabases } from "./cloudnative-pg";
 import { dumpedDatabases } from "./dumped-databases";
 import { GIB, nameOf, placed, regionOf } from "./found-database";
 import { type CronJobProps } from "./kubernetes-properties";
+import { streamedDatabases } from "./log-streams";
 import { auroraDatabases, rdsDatabases } from "./rds-databases";
 import { CronJobPurpose, cronJobsFor, isSuspended } from "./recovery-cron-jobs";
 import { ResourceTypes } from "./resource-types";
@@ -47,12 +48,12 @@ export interface DeclaredFacts {
  * @throws UnknownValueError when a value that counts is not known before the update
  */
 export function declaredDatabases(stack: StackResources, facts: DeclaredFacts = {}): DeclaredDatabase[] {
-  const resources = [rdsDatabases, auroraDatabases, cloudNativePgDatabases, sqliteDatabases].flatMap((find) =>
-    find(stack),
+  const resources = [rdsDatabases, auroraDatabases, cloudNativePgDatabases, sqliteDatabases, streamedDatabases].flatMap(
+    (find) => find(stack),
   );
   const found = resources.length > 0 ? resources : dumpedDatabases(stack);
   return found.map(({ resource, engine, placement, protections, canBeReplicated, ...rest }) => {
-    const name = nameOf(resource);
+    const name = rest.name ?? nameOf(resource);
     const sizeGib = facts.databaseSizesGib?.[name];
     const sizeBytes = sizeGib === undefined ? rest.sizeBytes : sizeGib * GIB;
     return {
@@ -79,7 +80,7 @@ function dumpProtections(stack: StackResources, database: string, isOnlyDatabase
   // Of several stores nobody can tell from here which one a job writes to, and so not where its dumps are.
   const store = sources.length === 1 ? sources[0] : undefined;
   const dumps = cronJobsFor(stack, CronJobPurpose.Backup)
-    .filter((job) => !isSuspended(job) && (isOnlyDatabase || namesExactly(textOf(job), database)))
+    .filter((job) => !isSuspended(job) && (isOnlyDatabase || namesExactly(toldTo(stack, job), database)))
     .map((job) => dumpOf(stack, job, store));
   if (store === undefined || dumps.length === 0) return dumps;
   const copies = stores

@@ -5,6 +5,8 @@ import { type JudgedResource } from "./stack-resources";
 /** A database that a kind of resource is, before what protects every kind of it is added. */
 export interface FoundDatabase {
   readonly resource: JudgedResource;
+  /** @default what the resource is called */
+  readonly name?: string;
   readonly engine: Engine;
   /** What its resources say of its size; absent when they say nothing. */
   readonly sizeBytes?: number;

@@ -34,6 +34,7 @@ export interface Container {
   readonly readinessProbe?: Probe;
   readonly livenessProbe?: Probe;
   readonly env?: readonly { readonly name?: string; readonly value?: string }[];
+  readonly volumeMounts?: readonly { readonly name?: string; readonly readOnly?: boolean }[];
 }
 
 export interface PodSpec {
@@ -44,10 +45,22 @@ export interface PodSpec {
   readonly securityContext?: SecurityContext;
   readonly containers?: readonly Container[];
   readonly initContainers?: readonly Container[];
-  readonly volumes?: readonly {
-    readonly persistentVolumeClaim?: { readonly claimName?: string };
-    readonly hostPath?: { readonly path?: string };
-  }[];
+  readonly volumes?: readonly Volume[];
+  readonly affinity?: {
+    readonly podAffinity?: {
+      readonly requiredDuringSchedulingIgnoredDuringExecution?: readonly {
+        readonly labelSelector?: { readonly matchLabels?: Readonly<Record<string, string>> };
+        readonly topologyKey?: string;
+      }[];
+    };
+  };
+}
+
+export interface Volume {
+  readonly name?: string;
+  readonly persistentVolumeClaim?: { readonly claimName?: string; readonly readOnly?: boolean };
+  readonly hostPath?: { readonly path?: string };
+  readonly emptyDir?: object;
 }
 
 export interface PodTemplate {
@@ -83,7 +96,9 @@ export interface WorkloadProps {
     readonly strategy?: { readonly type?: string };
     readonly template?: PodTemplate;
     readonly selector?: { readonly matchLabels?: Readonly<Record<string, string>> };
+    readonly persistentVolumeClaimRetentionPolicy?: { readonly whenDeleted?: string; readonly whenScaled?: string };
     readonly volumeClaimTemplates?: readonly {
+      readonly metadata?: ObjectMeta;
       readonly spec?: {
         readonly accessModes?: readonly string[];
         readonly resources?: { readonly requests?: Readonly<Record<string, string>> };

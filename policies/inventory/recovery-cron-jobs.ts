@@ -1,4 +1,5 @@
-import { type CronJobProps, containersOf } from "./kubernetes-properties";
+import { type CronJobProps, containersOf, type PodSpec, type WorkloadProps } from "./kubernetes-properties";
+import { streamsLog } from "./log-streams";
 import { ResourceTypes } from "./resource-types";
 import { type JudgedResource, known, remembered, type StackResources, UNKNOWN } from "./stack-resources";
 
@@ -48,6 +49,18 @@ export function cronJobsFor(stack: StackResources, purpose: CronJobPurpose): rea
   );
   return purposes.filter(({ is }) => is === purpose).map(({ cronJob }) => cronJob);
 }
+
+/** The pod that a job of a recovery, or the stream of a log, runs in; undefined of whatever is none of either. */
+export function recoveryPodOf(resource: Pick<JudgedResource, "type" | "name" | "props">): PodSpec | undefined {
+  if (!(ResourceTypes.CronJob as readonly string[]).includes(resource.type)) {
+    return streamsLog(resource) ? ((resource.props as WorkloadProps).spec?.template?.spec ?? {}) : undefined;
+  }
+  if (purposeOf(resource) === CronJobPurpose.Other) return undefined;
+  return (resource.props as CronJobProps).spec?.jobTemplate?.spec?.template?.spec ?? {};
+}
+
+/** What may run such a pod. */
+export const RECOVERY_WORKLOADS = [...ResourceTypes.CronJob, ...ResourceTypes.StatefulSet, ...ResourceTypes.Deployment];
 
 /** Whether a CronJob is installed and does not run, as on a site that waits. */
 export const isSuspended = ({ props }: JudgedResource): boolean => (props as CronJobProps).spec?.suspend === true;

@@ -21,6 +21,8 @@ import { drillMonthly } from "./drill-monthly";
 import { evidenceGate } from "./evidence-gate";
 import { evidenceStanding } from "./evidence-standing";
 import { kmsKey } from "./kms-key";
+import { logAgeAlarm } from "./log-age-alarm";
+import { logStreamKept } from "./log-stream-kept";
 import { objectivesJudged } from "./objectives-judged";
 import { objectivesMet } from "./objectives-met";
 import { pinnedImage } from "./pinned-image";
@@ -37,7 +39,10 @@ import { rdsReplicaParity } from "./rds-replica-parity";
 import { realContacts } from "./real-contacts";
 import { restoreTestAlarm } from "./restore-test-alarm";
 import { restoreTestPresent } from "./restore-test-present";
+import { sqliteBackupBeside } from "./sqlite-backup-beside";
+import { sqliteFailsClosed } from "./sqlite-fails-closed";
 import { sqliteOneWriter } from "./sqlite-one-writer";
+import { sqliteRestoredFirst } from "./sqlite-restored-first";
 import { stalenessAlarm } from "./staleness-alarm";
 
 /** Every rule of the pack, for `new PolicyPack(name, { policies: rules })` in a pack of one's own. */
@@ -64,6 +69,8 @@ export const rules: PolicyPackArgs["policies"] = [
   evidenceGate,
   evidenceStanding,
   kmsKey,
+  logAgeAlarm,
+  logStreamKept,
   objectivesJudged,
   objectivesMet,
   pinnedImage,
@@ -80,7 +87,10 @@ export const rules: PolicyPackArgs["policies"] = [
   realContacts,
   restoreTestAlarm,
   restoreTestPresent,
+  sqliteBackupBeside,
+  sqliteFailsClosed,
   sqliteOneWriter,
+  sqliteRestoredFirst,
   stalenessAlarm,
 ];
 
@@ -107,6 +117,8 @@ export {
   evidenceGate,
   evidenceStanding,
   kmsKey,
+  logAgeAlarm,
+  logStreamKept,
   objectivesJudged,
   objectivesMet,
   pinnedImage,
@@ -123,6 +135,9 @@ export {
   realContacts,
   restoreTestAlarm,
   restoreTestPresent,
+  sqliteBackupBeside,
+  sqliteFailsClosed,
   sqliteOneWriter,
+  sqliteRestoredFirst,
   stalenessAlarm,
 };

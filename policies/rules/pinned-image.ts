@@ -1,22 +1,22 @@
 import { Framework } from "../frameworks";
-import { containerName, containersOf, type CronJobProps } from "../inventory/kubernetes-properties";
-import { CronJobPurpose, purposeOf } from "../inventory/recovery-cron-jobs";
-import { ResourceTypes } from "../inventory/resource-types";
+import { containerName, containersOf } from "../inventory/kubernetes-properties";
+import { RECOVERY_WORKLOADS, recoveryPodOf } from "../inventory/recovery-cron-jobs";
 import { resourceRule } from "../rule";
 
 /** A tag may be another image tomorrow, with another pg_dump, and nobody would know which one made the backup. */
-export const pinnedImage = resourceRule<CronJobProps>({
+export const pinnedImage = resourceRule({
   name: "pinned-image",
-  description: "A recovery job runs an image pinned by its digest.",
+  description: "A recovery job, or the stream of a log, runs an image pinned by its digest.",
   severity: "high",
   framework: Framework.Deployment,
   remediationSteps: "Name the image as registry/name@sha256:..., as `docker buildx imagetools inspect` prints it.",
   url: "https://kubernetes.io/docs/concepts/containers/images/#image-names",
-  types: ResourceTypes.CronJob,
-  checks: (props, _config, resource) => [
+  types: RECOVERY_WORKLOADS,
+  checks: (_props, _config, resource) => [
     () => {
-      if (purposeOf(resource) === CronJobPurpose.Other) return undefined;
-      const containers = containersOf(props.spec?.jobTemplate?.spec?.template?.spec);
+      const pod = recoveryPodOf(resource);
+      if (pod === undefined) return undefined;
+      const containers = containersOf(pod);
       if (containers.length === 0) return "has no container";
       const loose = containers.filter(({ image = "" }) => !/^[^\s@]+@sha256:[0-9a-f]{64}$/.test(image));
       return loose.length === 0

@@ -1,23 +1,23 @@
 import { Framework } from "../frameworks";
-import { containerName, containersOf, type CronJobProps, type PodSpec } from "../inventory/kubernetes-properties";
-import { CronJobPurpose, purposeOf } from "../inventory/recovery-cron-jobs";
-import { ResourceTypes } from "../inventory/resource-types";
+import { containerName, containersOf, type PodSpec } from "../inventory/kubernetes-properties";
+import { RECOVERY_WORKLOADS, recoveryPodOf } from "../inventory/recovery-cron-jobs";
+import { known } from "../inventory/stack-resources";
 import { resourceRule } from "../rule";
 
 /** A recovery job holds the database's password and the store's: what it runs as is what a thief of it gets. */
-export const podHardening = resourceRule<CronJobProps>({
+export const podHardening = resourceRule({
   name: "pod-hardening",
   description:
-    "A recovery job runs without root, capabilities, a writable root file system, the node's namespaces or a token of the API.",
+    "A recovery job, or the stream of a log, runs without root, capabilities, a writable root file system, the node's namespaces or a token of the API.",
   severity: "high",
   framework: Framework.SecureBackup,
   remediationSteps:
     "Follow the restricted pod security standard, set readOnlyRootFilesystem, automountServiceAccountToken false, and requests and limits of memory.",
   url: "https://kubernetes.io/docs/concepts/security/pod-security-standards/#restricted",
-  types: ResourceTypes.CronJob,
-  checks: (props, _config, resource) => {
-    if (purposeOf(resource) === CronJobPurpose.Other) return [];
-    const pod = (): PodSpec => props.spec?.jobTemplate?.spec?.template?.spec ?? {};
+  types: RECOVERY_WORKLOADS,
+  checks: (_props, _config, resource) => {
+    if (known(() => recoveryPodOf(resource)) === undefined) return [];
+    const pod = (): PodSpec => recoveryPodOf(resource)!;
     const containersWhich = (problem: string, isWrong: (at: number) => boolean): string | undefined => {
       const wrong = containersOf(pod()).filter((_container, at) => isWrong(at));
       return wrong.length === 0 ? undefined : `${wrong.map(containerName).join(", ")}: ${problem}`;

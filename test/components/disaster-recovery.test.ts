@@ -1,5 +1,13 @@
 import assert from "node:assert/strict";
-import { DisasterRecovery, type DisasterRecoveryArgs, RecoveryAlerts, ReplicaDatabase } from "../../components";
+import {
+  DisasterRecovery,
+  type DisasterRecoveryArgs,
+  Engine,
+  RecoveryAlerts,
+  RecoverySite,
+  ReplicaDatabase,
+} from "../../components";
+import { parseJobConfig } from "../../recovery";
 import { validJobArgs } from "../support/job-arguments";
 import { register } from "../support/registered-resources";
 
@@ -77,7 +85,127 @@ describe("DisasterRecovery", () => {
     ]) {
       assert.equal(made.ofType(type).length, 0, type);
     }
-    assert.equal(made.ofType("kubernetes:batch/v1:CronJob").length, 3);
+    assert.equal(made.ofType("kubernetes:batch/v1:CronJob").length, 4);
+  });
+
+  describe("of a server with its log, and of a file that is streamed", () => {
+    const oidcProvider = {
+      arn: "arn:aws:iam::111122223333:oidc-provider/oidc.eks.eu-central-1.amazonaws.com/id/ABC",
+      issuerUrl: "https://oidc.eks.eu-central-1.amazonaws.com/id/ABC",
+    };
+    const notes = {
+      name: "notes",
+      engine: Engine.Sqlite,
+      sizeGib: 1,
+      file: { namespace: "notes", claimName: "data-notes-0", pathOnVolume: "notes.db", userId: 1000 },
+      stream: { serviceAccountName: "notes" },
+    };
+    const both: DisasterRecoveryArgs = {
+      ...args,
+      cluster: { ...args.cluster, oidcProvider },
+      databases: [{ ...args.databases![0]!, wal: {} }, notes],
+    };
+
+    it("gives each its own jobs, where it is, as whom it is", async () => {
+      const made = await register(() => void new DisasterRecovery("dr", both));
+      const namespaceOf = (name: string) =>
+        (made.inputs("kubernetes:batch/v1:CronJob", name).metadata as { namespace: string }).namespace;
+      assert.deepEqual(
+        made
+          .ofType("kubernetes:batch/v1:CronJob")
+          .map(({ name }) => [name, namespaceOf(name)])
+          .sort(),
+        [
+          ["dr-backup", "architect-go"],
+          ["dr-backup-notes", "notes"],
+          ["dr-prove-architect", "architect-go"],
+          ["dr-prove-notes", "architect-go"],
+          ["dr-restore-test", "architect-go"],
+          ["dr-status", "architect-go"],
+          ["dr-stream-test-notes", "architect-go"],
+        ],
+      );
+      assert.deepEqual(
+        made.ofType("kubernetes:apps/v1:StatefulSet").map(({ name }) => name),
+        ["dr-wal-architect"],
+      );
+      const trust = made.inputs("aws:iam/role:Role", "dr-identity-backup-writer").assumeRolePolicy as string;
+      for (const account of ["dr-backup", "dr-backup-notes", "dr-wal-architect"]) {
+        assert.ok(trust.includes(`"aws:RequestTag/kubernetes-service-account":"${account}"`), account);
+      }
+      // What one of them may, another may not in its place.
+      assert.ok(!trust.includes("dr-status") && !trust.includes("dr-restore"));
+      const associations = made.ofType("aws:eks/podIdentityAssociation:PodIdentityAssociation");
+      assert.equal(associations.length, 3 + 1 + 4 + 1);
+      const configOf = (name: string) => {
+        const { data } = made.inputs("kubernetes:core/v1:ConfigMap", name) as { data: Record<string, string> };
+        return parseJobConfig(data["dr.json"]!).config!;
+      };
+      assert.deepEqual(
+        configOf("dr-backup").databases.map(({ name }) => name),
+        ["architect"],
+      );
+      assert.equal(configOf("dr-backup-notes").databases[0]!.path, "/data/notes.db");
+      // The status has to know that there is a log, to judge its age.
+      assert.ok(configOf("dr-status").databases[0]!.wal);
+      assert.deepEqual(configOf("dr-status").databases[0]!.wal, configOf("dr-wal-architect").databases[0]!.wal);
+    });
+
+    it("needs no backup of servers where there are none", async () => {
+      const made = await register(() => void new DisasterRecovery("dr", { ...both, databases: [notes] }));
+      const names = made.ofType("kubernetes:batch/v1:CronJob").map(({ name }) => name);
+      assert.ok(!names.includes("dr-backup") && names.includes("dr-backup-notes"));
+    });
+
+    it("waits asleep in the recovery site, and streams from the copy once its application starts", async () => {
+      const { databases, cluster, ...scope } = both;
+      const made = await register(
+        () =>
+          void new RecoverySite("dr", {
+            ...scope,
+            region: "eu-west-1",
+            cluster,
+            databases,
+            store: { bucketName: "copies" },
+          }),
+      );
+      for (const { name, inputs } of made.ofType("kubernetes:batch/v1:CronJob")) {
+        assert.equal((inputs.spec as { suspend: boolean }).suspend, name !== "dr-status", name);
+      }
+      const [archive] = made.ofType("kubernetes:apps/v1:StatefulSet");
+      assert.equal((archive!.inputs.spec as { replicas: number }).replicas, 0);
+      const { data } = made.inputs("kubernetes:core/v1:ConfigMap", "dr-stream-notes") as {
+        data: Record<string, string>;
+      };
+      const config = JSON.parse(data["litestream.yml"]!) as {
+        dbs: { replicas: { bucket: string; region: string }[] }[];
+      };
+      assert.deepEqual(
+        config.dbs[0]!.replicas.map(({ bucket, region }) => [bucket, region]),
+        [["copies", "eu-west-1"]],
+      );
+    });
+
+    it("names a database's problems by its place among all", () => {
+      const databases = [
+        { ...args.databases![0]!, wal: { flushSeconds: 0 } },
+        { ...notes, file: undefined },
+      ];
+      const invalid = { ...both, cluster: args.cluster, databases };
+      assert.throws(
+        () => new DisasterRecovery("dr", invalid),
+        (error: Error) => {
+          assert.deepEqual(
+            error.message
+              .split("\n")
+              .slice(1)
+              .map((line) => line.trim().split(": ")[0]!),
+            ["- databases[0].wal.flushSeconds", "- databases[1].file", "- cluster.oidcProvider"],
+          );
+          return true;
+        },
+      );
+    });
   });
 });
 

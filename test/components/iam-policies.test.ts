@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
-import { runSimulation } from "@cloud-copilot/iam-simulate";
 import { BackupBucket, IdentityProvider, RecoveryAlerts, RecoveryIdentity, Severity } from "../../components";
 import { rolePrincipalsOf } from "../../components/recovery-identity";
 import { Identity, identityRights, mayDo, StorePrefix } from "../../recovery";
+import { allows } from "../support/iam-simulation";
 import { register, type RegisteredResources } from "../support/registered-resources";
 
 const accountId = "111122223333";
@@ -12,44 +12,6 @@ const replicaArn = "arn:aws:s3:::architect-go-prod-backups-eu-west-1-11112222333
 const dataKeyArn = "arn:aws:kms:eu-central-1:111122223333:key/bucket-bucket-key";
 const roleOf = (identity: Identity) => `arn:aws:iam::${accountId}:role/architect-go-prod-eu-central-1-${identity}`;
 const account = (name: string) => ({ namespace: "dr", name });
-
-type Policy = object | undefined;
-
-/** What AWS would answer; the simulator also refuses policies that are not valid. */
-async function allows(request: {
-  readonly principal: string;
-  readonly action: string;
-  readonly resource: string;
-  readonly identityPolicy?: Policy;
-  readonly resourcePolicy?: Policy;
-  readonly context?: Readonly<Record<string, string>>;
-  /** Whose the resource is. @default the account of the principal */
-  readonly ownerAccountId?: string;
-}): Promise<boolean> {
-  const { principal, action, resource, identityPolicy, resourcePolicy, context } = request;
-  const result = await runSimulation(
-    {
-      request: {
-        principal,
-        action,
-        resource: { resource, accountId: request.ownerAccountId ?? accountId },
-        contextVariables: {
-          ...(principal.startsWith("arn:") ? { "aws:PrincipalArn": principal } : {}),
-          "aws:SecureTransport": "true",
-          "s3:TlsVersion": "1.3",
-          ...context,
-        },
-      },
-      identityPolicies: identityPolicy === undefined ? [] : [{ name: "role", policy: identityPolicy as never }],
-      serviceControlPolicies: [],
-      resourceControlPolicies: [],
-      resourcePolicy: resourcePolicy as never,
-    },
-    {},
-  );
-  assert.notEqual(result.resultType, "error", JSON.stringify(result));
-  return "overallResult" in result && result.overallResult === "Allowed";
-}
 
 describe("the policies that the components register", function () {
   this.timeout(60_000);

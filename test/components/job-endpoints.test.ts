@@ -37,9 +37,10 @@ describe("the endpoints that the runner's clients need", () => {
   for (const job of Object.values(RecoveryJob)) {
     it(`of ${job} are allowed`, async () => {
       const clients = await clientsOf(`job-images/src/commands/${job}.ts`);
-      // Every command can open every store; the restore test's only server is the one in its own pod.
+      // Every command can open every store; the only server of a restore test and a proof is the one in their own pod.
       const needed = [...clients].map((client) => peerOfClient[client]!);
-      const remote = needed.filter((peer) => !(peer === NetworkPeer.Database && job !== RecoveryJob.Backup));
+      const reachesDatabases = job === RecoveryJob.Backup || job === RecoveryJob.Stream;
+      const remote = needed.filter((peer) => peer !== NetworkPeer.Database || reachesDatabases);
       for (const peer of remote) assert.ok(jobPeers[job].includes(peer), `${job} may not reach ${peer}`);
       for (const peer of [NetworkPeer.Dns, NetworkPeer.Credentials, NetworkPeer.Store]) {
         assert.ok(jobPeers[job].includes(peer), `${job} may not reach ${peer}`);

@@ -9,6 +9,7 @@ import {
   IdentityProvider,
   type JobArgs,
   NetworkPolicyKind,
+  ProofJob,
   RestoreTestJob,
   StatusJob,
 } from "../../components";
@@ -22,6 +23,7 @@ type NetworkPolicy = kubernetes.types.output.networking.v1.NetworkPolicy;
 const jobs = {
   backup: (given: JobArgs) => new BackupJob("architect-backup", given),
   "restore-test": (given: JobArgs) => new RestoreTestJob("architect-restore-test", given),
+  prove: (given: JobArgs) => new ProofJob("architect-prove", given),
   status: (given: JobArgs) => new StatusJob("architect-status", { ...given, backupSchedule: "0 */6 * * *" }),
 } as const;
 type Kind = keyof typeof jobs;
@@ -112,7 +114,7 @@ describe("the hardened job", () => {
       items: [{ key: "password", path: "password" }],
       defaultMode: 0o440,
     });
-    for (const kind of ["restore-test", "status"] as const) {
+    for (const kind of ["restore-test", "prove", "status"] as const) {
       const made = await make(kind);
       assert.ok(podOf(made, kind).spec.volumes.every(({ secret }) => secret === undefined));
       assert.ok(!configOf(made, kind).includes("passwordFile"));
@@ -230,13 +232,15 @@ describe("the network of a job", () => {
     ]);
   });
 
-  it("[guide 21] leaves the restore test no way to production", async () => {
-    const policy = policyOf(await make("restore-test"), "restore-test");
-    assert.ok(!reaches(policy).some((peer) => peer.endsWith(":5432")));
-    const open = policy.spec.egress.flatMap(({ to }) => to).find(({ ipBlock }) => ipBlock?.cidr === "0.0.0.0/0");
-    assert.ok(open!.ipBlock.except.includes("10.0.0.0/8"));
-    assert.ok(open!.ipBlock.except.includes("169.254.0.0/16"));
-  });
+  for (const kind of ["restore-test", "prove"] as const) {
+    it(`[guide 21] leaves ${kind} no way to production`, async () => {
+      const policy = policyOf(await make(kind), kind);
+      assert.ok(!reaches(policy).some((peer) => peer.endsWith(":5432")));
+      const open = policy.spec.egress.flatMap(({ to }) => to).find(({ ipBlock }) => ipBlock?.cidr === "0.0.0.0/0");
+      assert.ok(open!.ipBlock.except.includes("10.0.0.0/8"));
+      assert.ok(open!.ipBlock.except.includes("169.254.0.0/16"));
+    });
+  }
 
   it("reaches interface endpoints where there are some, and then nothing public", async () => {
     const network = { awsCidrs: ["10.0.9.0/24"] };

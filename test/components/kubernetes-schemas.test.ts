@@ -2,7 +2,18 @@ import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { BackupJob, IdentityProvider, RestoreTestJob, StatusJob } from "../../components";
+import * as kubernetes from "@pulumi/kubernetes";
+import {
+  BackupJob,
+  Engine,
+  IdentityProvider,
+  ProofJob,
+  RestoreTestJob,
+  SqliteBackupJob,
+  SqliteReplication,
+  StatusJob,
+  WalArchive,
+} from "../../components";
 import { isInstalled } from "../support/installed";
 import { validJobArgs as args } from "../support/job-arguments";
 import { temporaryFolder } from "../support/postgres";
@@ -28,12 +39,40 @@ describe("the Kubernetes objects that the components make", function () {
     const irsa = { identityProvider: IdentityProvider.Irsa, roleArn: "arn:aws:iam::111122223333:role/backup" };
     const ca = { name: "rds-ca", key: "global-bundle.pem" };
     const databases = [{ ...args.databases[0]!, certificateAuthority: ca }];
+    const notes = {
+      name: "notes",
+      engine: Engine.Sqlite,
+      sizeGib: 1,
+      file: { claimName: "data-notes-0", pathOnVolume: "notes.db", userId: 1000 },
+      stream: { roleName: "notes" },
+    };
     const placed = { priorityClassName: "high", storageClassName: "gp3", nodeSelector: { pool: "jobs" } };
     const made = await register(() => {
       new BackupJob("backup", args);
       new BackupJob("backup-with-everything", { ...args, ...irsa, ...placed, databases, suspend: true });
       new RestoreTestJob("restore-test", args);
       new StatusJob("status", { ...args, backupSchedule: "0 */6 * * *" });
+      new ProofJob("prove", args);
+      new SqliteBackupJob("notes-backup", { ...args, databases: [notes] });
+      new WalArchive("wal", { ...args, ...placed, databases: [{ ...args.databases[0]!, wal: {} }] });
+      const stream = new SqliteReplication("notes-stream", {
+        ...args,
+        accountId: "111122223333",
+        bucketArn: "arn:aws:s3:::backups",
+        database: notes,
+      });
+      // The application is somebody else's; what its pod is given has to fit into it.
+      new kubernetes.apps.v1.StatefulSet("notes", {
+        metadata: { name: "notes" },
+        spec: {
+          serviceName: "notes",
+          selector: { matchLabels: { app: "notes" } },
+          template: {
+            metadata: { labels: { app: "notes", ...stream.podLabels } },
+            spec: stream.podWith({ containers: [{ name: "notes", image: "notes" }] }),
+          },
+        },
+      });
     });
     manifests = made.all
       .filter(({ type }) => type.startsWith("kubernetes:"))
@@ -42,7 +81,7 @@ describe("the Kubernetes objects that the components make", function () {
         // The provider names what has no name.
         metadata: { name, ...(inputs.metadata as object) },
       }));
-    assert.equal(manifests.length, 16);
+    assert.equal(manifests.length, 30);
   });
 
   for (const version of ["1.31.0", "1.35.0"]) {

@@ -1,53 +1,50 @@
 import assert from "node:assert/strict";
-import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import type * as kubernetes from "@pulumi/kubernetes";
-import { BackupJob, type JobArgs, RestoreTestJob } from "../../components";
-import { drJson } from "../support/runner";
+import {
+  BackupJob,
+  Engine,
+  type JobArgs,
+  ProofJob,
+  type ProtectedDatabaseArgs,
+  RestoreTestJob,
+  SqliteBackupJob,
+  WalArchive,
+} from "../../components";
+import { LocalServer } from "../../job-images/src/engines/postgres/server";
+import { findPostgresTools } from "../../job-images/src/engines/postgres/tools";
+import { freePort } from "../support/free-port";
+import { drJson, finished, startRunner } from "../support/runner";
 import { validJobArgs } from "../support/job-arguments";
 import { makeDatabase, temporaryFolder, withClient } from "../support/postgres";
 import { register } from "../support/registered-resources";
+import {
+  type LocalContainer,
+  localPod,
+  type LocalPod,
+  type MountedByOthers,
+  withoutJson,
+} from "../support/rendered-pod";
+import { sqlite } from "../support/sqlite";
+import { keysUnder } from "../support/streamed-database";
+import { waitFor } from "../support/wait-for";
 
 type CronJob = kubernetes.types.output.batch.v1.CronJob;
+type StatefulSet = kubernetes.types.output.apps.v1.StatefulSet;
 
-/** A container as the kubelet would start it, with its mounts in a folder of this machine. */
-interface LocalContainer {
-  readonly command: readonly string[];
-  readonly env: Record<string, string>;
-}
-
-/** Renders a job and lays out what its pod mounts: the configuration, the passwords, an empty scratch volume. */
-async function renderedJob(
-  name: string,
-  program: () => void,
-  secrets: Readonly<Record<string, Readonly<Record<string, string>>>>,
-): Promise<LocalContainer> {
+/** Renders a job, and lays out what its pod mounts. */
+async function renderedJob(name: string, program: () => void, mounted: MountedByOthers = {}): Promise<LocalContainer> {
   const made = await register(program);
   const { spec } = (made.inputs("kubernetes:batch/v1:CronJob", name) as unknown as CronJob).spec.jobTemplate.spec
     .template;
-  const [container] = spec.containers;
-  const root = temporaryFolder();
-  const here = (path: string) => join(root, path);
-  for (const { name: volumeName, mountPath } of container!.volumeMounts) {
-    const volume = spec.volumes.find((candidate) => candidate.name === volumeName);
-    assert.ok(volume, `the pod mounts ${volumeName} and has no such volume`);
-    mkdirSync(here(mountPath), { recursive: true });
-    // Pods run as another user than this test may.
-    chmodSync(here(mountPath), 0o1777);
-    if (volumeName === "config") {
-      const { data } = made.inputs("kubernetes:core/v1:ConfigMap", name) as { data: Record<string, string> };
-      for (const [file, text] of Object.entries(data)) {
-        // Paths in the configuration are those of the pod.
-        writeFileSync(join(here(mountPath), file), text.replaceAll('"/var/run/', `"${here("/var/run/")}`));
-      }
-    }
-    if (volume.secret !== undefined) {
-      const secret = secrets[volume.secret.secretName]!;
-      for (const { key, path } of volume.secret.items) writeFileSync(join(here(mountPath), path), `${secret[key]!}\n`);
-    }
-  }
-  const env = Object.fromEntries(container!.env.map(({ name: key, value }) => [key, value]));
-  return { command: container!.command, env: { ...env, DR_CONFIG: here(env.DR_CONFIG!), TMPDIR: here(env.TMPDIR!) } };
+  return localPod(made, spec, mounted).containers[0]!;
+}
+
+function emptyStore(): string {
+  const store = join(temporaryFolder(), "store");
+  mkdirSync(store);
+  return store;
 }
 
 describe("what the components write is what the runner reads", function () {
@@ -63,36 +60,112 @@ describe("what the components write is what the runner reads", function () {
         DROP ROLE IF EXISTS rendered_backup;
         CREATE ROLE rendered_backup LOGIN PASSWORD 'it is''nt "simple"' IN ROLE pg_read_all_data`),
     );
-    const store = join(temporaryFolder(), "store");
-    mkdirSync(store);
+    const store = emptyStore();
     const args: JobArgs = {
       ...validJobArgs,
       storeUrl: `file://${store}`,
       databases: [{ ...validJobArgs.databases[0]!, name: "rendered", url: server.url("rendered", "rendered_backup") }],
     };
     const backup = await renderedJob("architect-backup", () => void new BackupJob("architect-backup", args), {
-      "architect-backup": { password: `it is'nt "simple"` },
+      secrets: { "architect-backup": { password: `it is'nt "simple"` } },
     });
     assert.deepEqual(backup.command, ["dr", "backup", "--json"]);
-    const taken = await drJson<{ verdict: string; backups: { manifest: string }[] }>(
-      withoutJson(backup.command),
-      backup.env,
-    );
+    const taken = await drJson<{ verdict: string; backups: { manifest: string }[] }>(withoutJson(backup), backup.env);
     assert.equal(taken.exitCode, 0, taken.stderr);
     assert.equal(taken.json.verdict, "pass");
     const manifest = join(store, taken.json.backups[0]!.manifest);
     assert.ok(existsSync(manifest));
     assert.match((JSON.parse(readFileSync(manifest, "utf8")) as { schedule: string }).schedule, /^\d+ \*\/6 \* \* \*$/);
 
-    const test = await renderedJob("architect-proof", () => void new RestoreTestJob("architect-proof", args), {});
+    const test = await renderedJob("architect-proof", () => void new RestoreTestJob("architect-proof", args));
     assert.deepEqual(test.command, ["dr", "restore-test", "--json"]);
-    const proven = await drJson<{ verdict: string; evidence: string }>(withoutJson(test.command), test.env);
+    const proven = await drJson<{ verdict: string; evidence: string }>(withoutJson(test), test.env);
     assert.notEqual(proven.exitCode, 2, proven.stderr);
     assert.ok(existsSync(join(store, proven.json.evidence)), proven.stderr);
     // Without a heartbeat the achieved RPO is unknown, which is never a pass; nothing else may be missing.
     assert.ok(["pass", "inconclusive"].includes(proven.json.verdict), proven.stdout);
   });
-});
 
-/** The words after `dr`; the support for JSON adds `--json` itself. */
-const withoutJson = (command: readonly string[]) => command.slice(1).filter((word) => word !== "--json");
+  it("[guide 12, 57] the rendered SQLite backup copies the application's file, and the rendered proof sabotages the copy", async () => {
+    const store = emptyStore();
+    const notes: ProtectedDatabaseArgs = {
+      name: "notes",
+      engine: Engine.Sqlite,
+      sizeGib: 1,
+      file: { claimName: "data-notes-0", pathOnVolume: "app/notes.db", mountPath: "/var/lib/notes", userId: 1000 },
+    };
+    const args: JobArgs = { ...validJobArgs, storeUrl: `file://${store}`, databases: [notes] };
+    const claims = {
+      data: (folder: string) => {
+        mkdirSync(join(folder, "app"));
+        sqlite(
+          join(folder, "app", "notes.db"),
+          "PRAGMA journal_mode = WAL; CREATE TABLE note (id INTEGER PRIMARY KEY); INSERT INTO note VALUES (1)",
+        );
+      },
+    };
+    const backup = await renderedJob("notes-backup", () => void new SqliteBackupJob("notes-backup", args), { claims });
+    const taken = await drJson<{ backups: { engine: string; verdict: string; reasons: string[] }[] }>(
+      withoutJson(backup),
+      backup.env,
+    );
+    assert.equal(taken.exitCode, 0, taken.stdout);
+    assert.deepEqual(
+      taken.json.backups.map(({ engine, verdict }) => [engine, verdict]),
+      [["sqlite", "pass"]],
+    );
+
+    // It finds the copy by what it is told of the store alone: no volume of the application is mounted.
+    const proof = await renderedJob("notes-prove", () => void new ProofJob("notes-prove", args));
+    assert.deepEqual(proof.command, ["dr", "prove", "--json"]);
+    const proven = await drJson<{ verdict: string; caught: number; total: number }>(withoutJson(proof), proof.env);
+    assert.equal(proven.exitCode, 0, proven.stdout);
+    assert.ok(proven.json.total > 5);
+    assert.equal(proven.json.caught, proven.json.total);
+  });
+
+  it("[guide 30] the rendered WAL archive brings a segment and a base backup of a real PostgreSQL into the store", async () => {
+    const server = await LocalServer.create({
+      tools: (await findPostgresTools()).at(-1)!,
+      settings: { fsync: "off", wal_level: "replica", shared_buffers: "32MB" },
+      port: await freePort(),
+      dataChecksums: true,
+    });
+    const store = emptyStore();
+    try {
+      const database: ProtectedDatabaseArgs = {
+        ...validJobArgs.databases[0]!,
+        name: "ledger",
+        url: server.url("postgres"),
+        passwordSecret: undefined,
+        wal: { flushSeconds: 1, spoolGib: 1 },
+      };
+      const made = await register(
+        () =>
+          void new WalArchive("ledger-wal", { ...validJobArgs, storeUrl: `file://${store}`, databases: [database] }),
+      );
+      const rendered = made.inputs("kubernetes:apps/v1:StatefulSet", "ledger-wal") as unknown as StatefulSet;
+      const pod: LocalPod = localPod(made, rendered.spec.template.spec, { claims: { spool: () => undefined } });
+      const [container] = pod.containers;
+      assert.deepEqual(container!.command, ["dr", "stream", "ledger"]);
+      const prepared = await drJson(["prepare", "ledger"], container!.env);
+      assert.equal(prepared.exitCode, 0, prepared.stdout);
+      const stream = startRunner(container!.command.slice(1), container!.env);
+      const ended = finished(stream);
+      try {
+        await waitFor("a base backup", 60, () =>
+          keysUnder({ store }, "catalog/ledger").some((key) => /base/.test(key)),
+        );
+        await withClient(server, "postgres", (client) => client.query("SELECT pg_switch_wal()"));
+        await waitFor("a segment", 30, () => keysUnder({ store }, "wal/ledger").length > 0);
+        assert.ok(existsSync(pod.here("/var/spool/dr/ledger")), "the spool is on its volume");
+      } finally {
+        stream.kill("SIGTERM");
+      }
+      const { exitCode, stderr } = await ended;
+      assert.equal(exitCode, 143, stderr);
+    } finally {
+      await server.destroy();
+    }
+  });
+});

@@ -5,6 +5,7 @@ import { rules } from "../../policies/rules";
 import { type Fixture, spoiled, unknownValue, urnOf } from "../support/judged-stack";
 import { CONFIG, SPOILED } from "../support/spoiled-values";
 import { rawRecoveryStack } from "../support/raw-recovery-stack";
+import { SPOILED_STREAMED_FILES, streamedFileStack } from "../support/streamed-file-stack";
 
 function analyzed(stack: readonly Fixture[]): AnalyzedResource[] {
   return stack.map((fixture) => {
@@ -90,12 +91,17 @@ describe("the policy pack over the analyzer's own interface", function () {
   });
 
   // The first spoiled value of each rule; in which ways, rules.test.ts tries.
-  const first = new Map(SPOILED.map((row) => [row[0], row] as const).reverse());
-  for (const [name, [, resource, path, values, message]] of first) {
+  const rows = [
+    ...SPOILED.map((row) => ({ row, honest: rawRecoveryStack })),
+    ...SPOILED_STREAMED_FILES.map((row) => ({ row, honest: () => streamedFileStack })),
+  ];
+  const first = new Map(rows.map((each) => [each.row[0], each] as const).reverse());
+  for (const [name, { row, honest }] of first) {
+    const [, resource, path, values, message] = row;
     /** What the rule says of the stack with this value, told what the honest stack has to be told and no default. */
     const said = async (value: unknown): Promise<Diagnostic[]> => {
       await analyzer.configure({ [name]: { level: Level.Mandatory, settings: CONFIG[name] ?? {} } });
-      const resources = analyzed(spoiled(rawRecoveryStack(), resource, path, value));
+      const resources = analyzed(spoiled(honest(), resource, path, value));
       const isResourceRule = "validateResource" in rules.find((rule) => rule.name === name)!;
       const found = isResourceRule
         ? await analyzer.analyze(resources.filter((one) => one.name === resource))

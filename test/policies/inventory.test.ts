@@ -140,6 +140,41 @@ function answers(stack: readonly Fixture[], facts: DeclaredFacts = {}): Partial<
   );
 }
 
+/** A server elsewhere, whose log a pod of the stack brings into its store, with the dumps of the same server. */
+const streamedLog: Fixture[] = [
+  bucket,
+  {
+    type: "aws:s3/bucketLifecycleConfiguration:BucketLifecycleConfiguration",
+    name: "lifecycle",
+    props: {
+      bucket: "acme-backups",
+      rules: [{ status: "Enabled", filter: { prefix: "wal/" }, expiration: { days: 14 } }],
+    },
+    dependsOn: { bucket: ["backups"] },
+  },
+  {
+    type: "kubernetes:core/v1:ConfigMap",
+    name: "stream-config",
+    props: {
+      data: {
+        "dr.json": JSON.stringify({
+          store: "s3://acme-backups?region=eu-central-1",
+          databases: [{ name: "orders", wal: { flushSeconds: 30, baseBackupSchedule: "0 1 * * *" } }],
+        }),
+      },
+    },
+  },
+  {
+    type: "kubernetes:apps/v1:StatefulSet",
+    name: "orders-wal",
+    props: {
+      metadata: { name: "orders-wal" },
+      spec: { replicas: 1, template: { spec: { containers: [{ command: ["dr", "stream", "orders"] }] } } },
+    },
+    dependsOn: { spec: ["stream-config"] },
+  },
+];
+
 describe("what protects the databases of a stack", () => {
   it("CloudNativePG: the archived log of a cluster with base backups, and its standbys", () => {
     assert.deepEqual(answers(cloudNativePg), {
@@ -219,8 +254,105 @@ describe("what protects the databases of a stack", () => {
     assert.deepEqual(declared(spoiled(litestream, "notes", "spec.template.spec.containers.0.args", ["databases"])), []);
   });
 
+  it("Litestream: how soon and how far back, from the file that its sidecar is given", () => {
+    const config = {
+      "litestream.yml": "snapshot-interval: 6h\nsync-interval: 1s\nretention: 876000h\nbucket: acme-backups",
+    };
+    const configMap = {
+      type: "kubernetes:core/v1:ConfigMap",
+      name: "c",
+      props: { metadata: { name: "c" }, data: config },
+    };
+    const pod = {
+      initContainers: [{ image: "dr", command: ["litestream", "replicate"], restartPolicy: "Always" }],
+      volumes: [{ name: "config", configMap: { name: "c" } }],
+    };
+    const [, notes] = spoiled(litestream, "notes", "spec.template.spec", pod);
+    const lifecycle = streamedLog[1]!;
+    const [database] = declared([bucket, notes!, lifecycle, configMap]);
+    const [stream] = database!.protections;
+    assert.deepEqual(stream, {
+      mechanism: "sqlite-stream",
+      name: "stream of notes",
+      flushSeconds: 1,
+      windowDays: 13,
+      placement: { region: REGION },
+    });
+    assert.throws(() =>
+      declared([bucket, notes!, { ...configMap, props: { metadata: { name: "c" }, data: unknownValue } }]),
+    );
+  });
+
+  it("a streamed log: by the name and the times of the configuration that the stream is given", () => {
+    const [database] = declared(streamedLog);
+    assert.equal(database!.name, "orders");
+    assert.deepEqual(database!.protections, [
+      {
+        mechanism: "point-in-time-log",
+        name: "log of orders",
+        flushSeconds: 30,
+        baseBackupSchedule: "0 1 * * *",
+        walRetentionDays: 14,
+        placement: { region: REGION },
+      },
+    ]);
+    assert.equal(
+      answers(streamedLog, { databaseSizesGib: { orders: 1 } })["data-corruption"],
+      "pass: 0.5 min by log of orders",
+    );
+    // A receiver that keeps what it receives is no store; one that waits for a failover protects nothing yet.
+    const commands = "spec.template.spec.containers.0.command";
+    assert.deepEqual(declared(spoiled(streamedLog, "orders-wal", commands, ["pg_receivewal"])), []);
+    assert.deepEqual(declared(spoiled(streamedLog, "orders-wal", "spec.replicas", 0)), []);
+  });
+
+  it("a dump is tied to one of several databases by the configuration that its job is given", () => {
+    const job = (name: string, config: string): Fixture => ({
+      type: "kubernetes:batch/v1:CronJob",
+      name,
+      props: {
+        metadata: { name },
+        spec: {
+          schedule: "0 */6 * * *",
+          jobTemplate: { spec: { template: { spec: { containers: [{ command: ["dr", "backup"] }] } } } },
+        },
+      },
+      dependsOn: { spec: [config] },
+    });
+    const [, , config, wal] = streamedLog;
+    const other = {
+      ...config!,
+      name: "other-config",
+      props: { data: { "dr.json": '{"databases":[{"name":"other"}]}' } },
+    };
+    const { props } = spoiled([wal!], "orders-wal", "spec.template.spec.containers.0.command", [
+      "dr",
+      "stream",
+      "other",
+    ])[0]!;
+    const second = { ...wal!, name: "other-wal", props, dependsOn: { spec: ["other-config"] } };
+    const databases = declared([...streamedLog, other, second, job("a", "stream-config"), job("b", "other-config")]);
+    assert.deepEqual(
+      databases.map(({ name, protections }) => [name, protections.map((protection) => protection.name)]),
+      [
+        ["orders", ["log of orders", "dump by a"]],
+        ["other", ["log of other", "dump by b"]],
+      ],
+    );
+    // A log that is added protects the same database, and is not another one.
+    const dumped = declared([bucket, config!, other, job("a", "stream-config"), job("b", "other-config")]);
+    assert.deepEqual(
+      dumped.map(({ name, protections }) => [name, protections.map((protection) => protection.name)]),
+      [
+        ["orders", ["dump by a"]],
+        ["other", ["dump by b"]],
+      ],
+    );
+  });
+
   it("an unknown that counts is thrown, and not read as absent", () => {
     for (const [stack, name, path] of [
+      [streamedLog, "stream-config", "data"],
       [cloudNativePg, "orders", "spec.backup"],
       [aurora, "ledger", "backupRetentionPeriod"],
       [awsBackup, "daily", "rules"],

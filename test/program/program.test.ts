@@ -157,6 +157,7 @@ describe("the stack program", function () {
     );
     assert.deepEqual(suspended.sort(), [
       ["architect-go-backup", true, ["spec.suspend"]],
+      ["architect-go-prove-architect", true, ["spec.suspend"]],
       ["architect-go-restore-test", true, ["spec.suspend"]],
       ["architect-go-status", false, []],
     ]);
@@ -186,7 +187,7 @@ describe("the stack program", function () {
   it("writes configurations that the runner takes", () => {
     for (const stack of stacks) {
       const maps = ofType(updates.get(stack)!, "kubernetes:core/v1:ConfigMap");
-      assert.equal(maps.length, 3);
+      assert.equal(maps.length, 4);
       for (const { inputs } of maps) {
         assert.equal(parseJobConfig((inputs.data as Record<string, string>)["dr.json"]!).problems, undefined);
       }

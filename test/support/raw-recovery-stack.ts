@@ -47,6 +47,25 @@ const job = (name: string, command: string[], schedule: string): Fixture => ({
   },
 });
 
+/** The pod of a job, receiving the log of a server instead. What it receives it keeps, which protects nothing by itself. */
+const logStream: Fixture = {
+  type: "kubernetes:apps/v1:StatefulSet",
+  name: "log",
+  props: {
+    metadata: { name: "log", namespace: "recovery" },
+    spec: {
+      replicas: 1,
+      template: podOf(job("log", ["pg_receivewal", "--slot", "shop", "--directory", "/spool"], "0 0 * * *")),
+      volumeClaimTemplates: [{ metadata: { name: "spool" }, spec: { accessModes: ["ReadWriteOnce"] } }],
+      persistentVolumeClaimRetentionPolicy: { whenDeleted: "Retain", whenScaled: "Retain" },
+    },
+  },
+};
+
+function podOf({ props }: Fixture): object {
+  return (props as { spec: { jobTemplate: { spec: { template: object } } } }).spec.jobTemplate.spec.template;
+}
+
 const bucketOf = (bucket: string) => ({ bucket: [bucket] });
 
 function bucket(name: string): Fixture[] {
@@ -243,6 +262,7 @@ export function rawRecoveryStack(): Fixture[] {
         },
       },
     },
+    logStream,
     { type: "aws:sns/topic:Topic", name: "p2", props: { name: "p2" } },
     {
       type: "aws:sns/topicSubscription:TopicSubscription",
@@ -263,6 +283,19 @@ export function rawRecoveryStack(): Fixture[] {
         threshold: 25_200,
         namespace: "Recovery",
         alarmDescription: "P2: the newest backup is too old. Read the logs of the backup job first.",
+        treatMissingData: "breaching",
+        actionsEnabled: true,
+        alarmActions: [`arn:aws:sns:eu-central-1:${ACCOUNT}:p2`],
+      },
+      dependsOn: { alarmActions: ["p2"] },
+    },
+    {
+      type: "aws:cloudwatch/metricAlarm:MetricAlarm",
+      name: "log-age",
+      props: {
+        metricName: "LogAgeSeconds",
+        namespace: "Recovery",
+        alarmDescription: "P2: the stored log is too old. Read the logs of its receiver, and free its slot.",
         treatMissingData: "breaching",
         actionsEnabled: true,
         alarmActions: [`arn:aws:sns:eu-central-1:${ACCOUNT}:p2`],

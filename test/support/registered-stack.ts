@@ -1,10 +1,21 @@
 import { unknownValue } from "../../policies/check/pulumi-protocol";
 import { type Fixture } from "./judged-stack";
-import { failedOverPreview, shippedStack } from "./pulumi-program";
+import { failedOverPreview, runProgram, shippedStack, stackConfig } from "./pulumi-program";
 
-/** What the program registers for a shipped stack, as a stack to judge; secrets are values to a policy. */
-export async function registeredStack(stack: string, { preview = false } = {}): Promise<Fixture[]> {
-  const { exitCode, log, resources } = await (preview ? failedOverPreview(stack) : shippedStack(stack));
+/**
+ * What the program registers for a shipped stack, as a stack to judge; secrets are values to a policy.
+ *
+ * @param more configuration beside what the stack's file says
+ */
+export async function registeredStack(
+  stack: string,
+  { preview = false, more }: { preview?: boolean; more?: Readonly<Record<string, string>> } = {},
+): Promise<Fixture[]> {
+  const { exitCode, log, resources } = await (more
+    ? runProgram(stack, { ...stackConfig(stack), ...more }, { preview })
+    : preview
+      ? failedOverPreview(stack)
+      : shippedStack(stack));
   if (exitCode !== 0) throw new Error(log);
   const nameOf = new Map(resources.map(({ urn, type, name }) => [urn, `${type} ${name}`]));
   return resources.map(({ urn, type, name, inputs, protect, ignoreChanges, propertyDependencies }) => ({

@@ -4,6 +4,7 @@ import { type DatabaseConfig, type JobConfig, litestreamConfig, parseStoreUrl } 
 import { NoRecoveryPointError, OperationError } from "../../errors";
 import { runTool } from "../../process/child";
 import { type StreamWindow } from "../engine";
+import { litestreamEnvironment } from "./litestream-credentials";
 
 /** A stream in the store. */
 export interface LitestreamReplica {
@@ -71,5 +72,6 @@ async function run(replica: LitestreamReplica, command: string, args: readonly s
   const settings = litestreamConfig({ path: database.path!, database: database.name, location: location! });
   await writeFile(file, JSON.stringify(settings), { mode: 0o600 });
   // Paths are no place for variables of the environment.
-  return runTool(program(), [command, "-config", file, "-no-expand-env", ...args, database.path!], { signal });
+  const words = [command, "-config", file, "-no-expand-env", ...args, database.path!];
+  return runTool(program(), words, { signal, env: await litestreamEnvironment(location!) });
 }
