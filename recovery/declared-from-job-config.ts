@@ -49,7 +49,15 @@ function dumpOf({ engine, backup }: DatabaseConfig, store: Placed, retentionDays
   };
 }
 
-function logOf({ wal, backup }: DatabaseConfig, store: Placed, retentionDays: number | undefined): LogProtection[] {
+function logOf(
+  { wal, backup, rds }: DatabaseConfig,
+  store: Placed,
+  retentionDays: number | undefined,
+): LogProtection[] {
+  // How far back RDS keeps its log, only RDS knows.
+  if (rds) {
+    return [{ mechanism: Mechanism.PointInTimeLog, name: "rds-log", managed: true, placement: { region: rds.region } }];
+  }
   if (!wal) return [];
   return [
     {

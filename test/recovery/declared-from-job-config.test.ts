@@ -50,6 +50,16 @@ describe("declarations of a job configuration", () => {
     ]);
   });
 
+  it("are what RDS keeps, where the configuration says which instance it is", () => {
+    const [database] = config.databases;
+    const rds = { instanceIdentifier: "architect", region: "eu-central-1" };
+    const [declared] = declaredFromJobConfig({ ...config, databases: [{ ...database!, engine: "rds", rds }] });
+    assert.deepEqual(
+      declared!.protections.find(({ name }) => name === "rds-log"),
+      { mechanism: "point-in-time-log", name: "rds-log", managed: true, placement: { region: "eu-central-1" } },
+    );
+  });
+
   it("add what somebody knows beside it", () => {
     const [architect] = declaredFromJobConfig(
       { ...config, store: "file:///var/backups" },

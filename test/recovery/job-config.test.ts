@@ -112,6 +112,9 @@ describe("job configuration", () => {
       "objectives",
       "rtoMinutes",
       "orphans",
+      "instanceIdentifier",
+      "otherBackups",
+      "resourceArn",
     ]) {
       assert.ok(text.includes(`"${field}"`), field);
     }

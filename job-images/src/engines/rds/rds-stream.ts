@@ -108,14 +108,19 @@ async function restoreInto(request: StreamIntoRequest): Promise<RestoredCopy> {
     const run = new ProofRun(request.signal, "restore");
     let made: Awaited<ReturnType<typeof restoreAndProve>> | undefined;
     let wasMade = false;
-    const proof = await run.toItsEnd(async () => {
-      made = await restoreAndProve(request, run, {
-        source,
-        asked,
-        choice: { identifier: into, point: asked.point, purpose: { kind: "recovery" } },
-        onMade: () => (wasMade = true),
+    const proof = await run
+      .toItsEnd(async () => {
+        made = await restoreAndProve(request, run, {
+          source,
+          asked,
+          choice: { identifier: into, point: asked.point, purpose: { kind: "recovery" } },
+          onMade: () => (wasMade = true),
+        });
+      })
+      .catch((error: unknown) => {
+        if (wasMade) request.progress.note(`RDS goes on making ${into}, NOT proven: delete it when it is not wanted`);
+        throw error;
       });
-    });
     const isProven = proof.checks.every(({ verdict }) => verdict === "pass");
     const state = isProven ? "" : ", NOT proven; it is kept so that somebody can look, and costs until it is deleted";
     const endpoint = made?.endpoint;
