@@ -31,6 +31,7 @@ export const ResourceTypes = {
   MetricAlarm: ["aws:cloudwatch/metricAlarm:MetricAlarm"],
   TopicSubscription: ["aws:sns/topicSubscription:TopicSubscription"],
   Topic: ["aws:sns/topic:Topic"],
+  TopicPolicy: ["aws:sns/topicPolicy:TopicPolicy"],
   CronJob: ["kubernetes:batch/v1:CronJob", "kubernetes:batch/v1beta1:CronJob"],
   Deployment: ["kubernetes:apps/v1:Deployment"],
   StatefulSet: ["kubernetes:apps/v1:StatefulSet"],

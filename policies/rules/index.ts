@@ -1,4 +1,5 @@
 import { type PolicyPackArgs } from "@pulumi/policy";
+import { alarmCanBeDelivered } from "./alarm-can-be-delivered";
 import { alarmReachesSomebody } from "./alarm-reaches-somebody";
 import { alarmSaysWhatToDo } from "./alarm-says-what-to-do";
 import { asStrictAs } from "./as-strict-as";
@@ -47,6 +48,7 @@ import { stalenessAlarm } from "./staleness-alarm";
 
 /** Every rule of the pack, for `new PolicyPack(name, { policies: rules })` in a pack of one's own. */
 export const rules: PolicyPackArgs["policies"] = [
+  alarmCanBeDelivered,
   alarmReachesSomebody,
   alarmSaysWhatToDo,
   asStrictAs,
@@ -95,6 +97,7 @@ export const rules: PolicyPackArgs["policies"] = [
 ];
 
 export {
+  alarmCanBeDelivered,
   alarmReachesSomebody,
   alarmSaysWhatToDo,
   asStrictAs,

@@ -151,6 +151,7 @@ describe("the rules of the policy pack", () => {
         aws.rds.ParameterGroup,
         aws.cloudwatch.MetricAlarm,
         aws.sns.Topic,
+        aws.sns.TopicPolicy,
         aws.sns.TopicSubscription,
         kubernetes.batch.v1.CronJob,
         kubernetes.apps.v1.Deployment,
@@ -166,6 +167,21 @@ describe("the rules of the policy pack", () => {
       assert.ok(known.has(token), `${name}: ${token}`);
     }
     assert.match(urnOf({ type: "a:b:C", name: "d" }), /a:b:C::d$/);
+  });
+
+  it("alarm-can-be-delivered refuses a topic under the key that AWS manages for SNS, and takes one under none", async () => {
+    const judge = async (kmsMasterKeyId: string | undefined) => {
+      const stack = spoiled(rawRecoveryStack(), "p2", "kmsMasterKeyId", kmsMasterKeyId).map((one) =>
+        one.name === "p2" ? { ...one, dependsOn: {} } : one,
+      );
+      const { violations } = await judgeBy(ruleNamed("alarm-can-be-delivered"), stack);
+      return violations.map(({ message }) => message).join();
+    };
+    for (const name of ["alias/aws/sns", "arn:aws:kms:eu-central-1:111122223333:alias/aws/sns"]) {
+      assert.match(await judge(name), /the key that AWS manages for SNS, which admits no CloudWatch/);
+    }
+    assert.equal(await judge(undefined), "");
+    assert.equal(await judge("alias/of-ours"), "");
   });
 
   it("policies/RULES.md has the rules that the code has; UPDATE_DOCS=1 writes them", () => {

@@ -11,7 +11,7 @@ const configOf = (stack: string) =>
   >;
 
 /** What is written around an ARN, before there is one. */
-const POLICIES = ["backup-writer-cannot-delete", "bucket-tls-only"];
+const POLICIES = ["alarm-can-be-delivered", "backup-writer-cannot-delete", "bucket-tls-only"];
 /** By itself prod takes its other half on trust, and says so. */
 const ADVISORY: Readonly<Record<string, readonly string[]>> = {
   staging: ["copy-out-of-reach", "drill-monthly"],
@@ -21,7 +21,7 @@ const ADVISORY: Readonly<Record<string, readonly string[]>> = {
 const UNKNOWN_AT_FIRST: Readonly<Record<string, readonly string[]>> = {
   staging: POLICIES,
   prod: POLICIES,
-  "prod-recovery": [],
+  "prod-recovery": ["alarm-can-be-delivered"],
 };
 
 const POD = "spec.jobTemplate.spec.template.spec";
@@ -107,6 +107,8 @@ const SPOILED: readonly (readonly [string, string, string, unknown])[] = [
     "treatMissingData",
     "missing",
   ],
+  ["alarm-can-be-delivered", "aws:kms/key:Key architect-go-alerts-key", "policy", "{}"],
+  ["alarm-can-be-delivered", "aws:sns/topicPolicy:TopicPolicy architect-go-alerts-p2", "policy", "{}"],
   [
     "alarm-reaches-somebody",
     "aws:cloudwatch/metricAlarm:MetricAlarm architect-go-alerts-architect-recovery-point-age",

@@ -263,7 +263,41 @@ export function rawRecoveryStack(): Fixture[] {
       },
     },
     logStream,
-    { type: "aws:sns/topic:Topic", name: "p2", props: { name: "p2" } },
+    {
+      type: "aws:kms/key:Key",
+      name: "alarm-key",
+      props: {
+        enableKeyRotation: true,
+        deletionWindowInDays: 30,
+        policy: {
+          Statement: [
+            { Effect: "Allow", Principal: { AWS: `arn:aws:iam::${ACCOUNT}:root` }, Action: "kms:*" },
+            {
+              Effect: "Allow",
+              Principal: { Service: ["cloudwatch.amazonaws.com"] },
+              Action: ["kms:Decrypt", "kms:GenerateDataKey*"],
+            },
+          ],
+        },
+      },
+    },
+    {
+      type: "aws:sns/topic:Topic",
+      name: "p2",
+      props: { name: "p2", kmsMasterKeyId: "alarm-key" },
+      dependsOn: { kmsMasterKeyId: ["alarm-key"] },
+    },
+    {
+      type: "aws:sns/topicPolicy:TopicPolicy",
+      name: "p2-policy",
+      props: {
+        arn: `arn:aws:sns:eu-central-1:${ACCOUNT}:p2`,
+        policy: JSON.stringify({
+          Statement: { Effect: "Allow", Principal: { Service: "cloudwatch.amazonaws.com" }, Action: "SNS:Publish" },
+        }),
+      },
+      dependsOn: { arn: ["p2"] },
+    },
     {
       type: "aws:sns/topicSubscription:TopicSubscription",
       name: "pager",

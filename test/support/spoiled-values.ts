@@ -15,6 +15,8 @@ export const CONFIG: Readonly<Record<string, Record<string, unknown>>> = {
   "objectives-met": OBJECTIVES,
   "objectives-judged": OBJECTIVES,
 };
+/** Others are let in. */
+const SERVED = '{"Statement":[{"Effect":"Allow","Principal":{"Service":"events.amazonaws.com"},"Action":"*"}]}';
 const POD = "spec.jobTemplate.spec.template.spec";
 const CONTAINER = `${POD}.containers.0`;
 
@@ -163,6 +165,15 @@ export const SPOILED: readonly (readonly [string, string, string, readonly unkno
   ["restore-test-alarm", "restore-test-failed", "metricName", [undefined, "CPUUtilization"], /no alarm/],
   ["restore-test-alarm", "restore-test-failed", "treatMissingData", [undefined, "missing"], /breaching/],
   ["restore-test-alarm", "restore-test-failed", "actionsEnabled", [false], /armed/],
+  ["alarm-can-be-delivered", "alarm-key", "policy", [undefined, "{}", SERVED], /key alarm-key does not allow/],
+  [
+    "alarm-can-be-delivered",
+    "alarm-key",
+    "policy.Statement.1.Action",
+    ["kms:Decrypt", ["kms:GenerateDataKey"]],
+    /no alarm arrives/,
+  ],
+  ["alarm-can-be-delivered", "p2-policy", "policy", [undefined, "{}", SERVED], /policy does not allow/],
   ["alarm-reaches-somebody", "replica-lag", "actionsEnabled", [false], /actionsEnabled/],
   ["staleness-alarm", "backup-age", "threshold", [25_201, 86_400], /expected 420 or less/],
   ["staleness-alarm", "backup-age", "comparisonOperator", ["LessThanThreshold"], /Infinity/],
