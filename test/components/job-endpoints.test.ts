@@ -12,6 +12,12 @@ const peerOfClient: Readonly<Record<string, NetworkPeer>> = {
   pg: NetworkPeer.Database,
 };
 
+/**
+ * Asked by what a person runs (`dr plan`, `dr recover`, `dr list`, `dr reap`, `dr doctor`) with rights of a person's own,
+ * and by none of the jobs: they come along with the engines.
+ */
+const clientsOfPeople = ["@aws-sdk/client-backup", "@aws-sdk/client-rds", "@aws-sdk/client-secrets-manager"];
+
 /** The clients of other services that a file of the runner, and everything that it imports, is bundled with. */
 async function clientsOf(entryPoint: string): Promise<Set<string>> {
   const { metafile } = await build({
@@ -24,7 +30,7 @@ async function clientsOf(entryPoint: string): Promise<Set<string>> {
   });
   const imports = Object.values(metafile.inputs).flatMap((input) => input.imports);
   const clients = imports.map(({ path }) => path).filter((path) => /^(@aws-sdk\/client-|@kubernetes\/|pg$)/.test(path));
-  return new Set(clients);
+  return new Set(clients.filter((client) => !clientsOfPeople.includes(client)));
 }
 
 describe("the endpoints that the runner's clients need", () => {
