@@ -28,6 +28,8 @@ export interface ProtectionStatus {
   readonly log?: LogStatus;
   readonly restoreTest: LastRun | undefined;
   readonly drill: LastRun | undefined;
+  /** The last time that sabotaged copies were shown to the restore test; judged once there was one. */
+  readonly proof?: LastRun;
   /** Evidence that could not be read or was changed. */
   readonly evidenceProblems: readonly string[];
   /** How a person says a number of seconds. */
@@ -41,6 +43,9 @@ export const maxRestoreTestAgeSeconds = 2 * day;
 
 /** A drill runs on the last Friday of the month (guide, Disaster Recovery Drill): at most five weeks lie between two. */
 export const maxDrillAgeSeconds = 36 * day;
+
+/** The restore test is itself tested every week; one week may be missed. */
+export const maxProofAgeSeconds = 15 * day;
 
 /**
  * Whether a database is protected now: a complete recovery point young enough, a restore test and a drill that passed
@@ -61,6 +66,7 @@ export function judgeProtectionStatus(status: ProtectionStatus): EvidenceCheck[]
     ...(status.log ? [judgeLog(status.log, ageText)] : []),
     judgeLastRun("restore test", status.restoreTest, maxRestoreTestAgeSeconds, status),
     judgeLastRun("drill", status.drill, maxDrillAgeSeconds, status),
+    ...(status.proof ? [judgeLastRun("sabotage", status.proof, maxProofAgeSeconds, status)] : []),
     ...(status.evidenceProblems.length === 0
       ? []
       : [{ name: "evidence", verdict: Verdict.Fail, detail: status.evidenceProblems.join("; ") }]),

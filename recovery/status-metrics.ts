@@ -14,7 +14,10 @@ export const StatusMetric = {
   LogAgeSeconds: "LogAgeSeconds",
   /** Age of the newest restore test. Not published while there is none. */
   RestoreTestAgeSeconds: "RestoreTestAgeSeconds",
-  /** 0 when the newest restore test passed, else 1: it failed, was inconclusive, or there is none. */
+  /**
+   * 0 when the newest restore test passed, else 1: it failed, was inconclusive, there is none, or it let a sabotaged copy
+   * pass when it was last tried (`dr prove`), and then says nothing.
+   */
   RestoreTestNotPassed: "RestoreTestNotPassed",
   /** 0 when the newest backup run that left a manifest ended with `pass`, else 1. */
   BackupNotPassed: "BackupNotPassed",
@@ -29,6 +32,8 @@ export interface PublishedStatus {
   readonly logAgeSeconds?: number | null;
   /** The newest restore test; absent when there was never one. */
   readonly restoreTest: { readonly ageSeconds: number; readonly verdict: Verdict } | undefined;
+  /** Whether the restore test caught every sabotaged copy; absent when nobody tried. */
+  readonly proof?: Verdict;
   /** The verdict of the newest readable manifest; absent when there is none. */
   readonly newestBackup: Verdict | undefined;
 }
@@ -37,7 +42,8 @@ export interface PublishedStatus {
 export function statusMetricValues(
   status: PublishedStatus,
 ): { readonly metric: StatusMetric; readonly value: number }[] {
-  const { recoveryPointAgeSeconds, logAgeSeconds, restoreTest, newestBackup } = status;
+  const { recoveryPointAgeSeconds, logAgeSeconds, restoreTest, proof, newestBackup } = status;
+  const tested = proof === Verdict.Fail ? proof : restoreTest?.verdict;
   const notPassed = (verdict: Verdict | undefined): number => (verdict === Verdict.Pass ? 0 : 1);
   return [
     ...(recoveryPointAgeSeconds === null
@@ -45,7 +51,7 @@ export function statusMetricValues(
       : [{ metric: StatusMetric.RecoveryPointAgeSeconds, value: recoveryPointAgeSeconds }]),
     ...(typeof logAgeSeconds === "number" ? [{ metric: StatusMetric.LogAgeSeconds, value: logAgeSeconds }] : []),
     ...(restoreTest ? [{ metric: StatusMetric.RestoreTestAgeSeconds, value: restoreTest.ageSeconds }] : []),
-    { metric: StatusMetric.RestoreTestNotPassed, value: notPassed(restoreTest?.verdict) },
+    { metric: StatusMetric.RestoreTestNotPassed, value: notPassed(tested) },
     { metric: StatusMetric.BackupNotPassed, value: notPassed(newestBackup) },
   ];
 }

@@ -4,6 +4,8 @@ import {
   type BackupContents,
   drillPhase,
   judgeProtectionStatus,
+  StatusMetric,
+  statusMetricValues,
   maxRecoveryPointAgeMinutes,
   parseObjectiveOverride,
   parseRecoveryTarget,
@@ -125,11 +127,29 @@ describe("protection status", () => {
     ["a test that took too long", { restoreTest: { ...good.restoreTest, measuredRtoSeconds: 901 } }, "pass fail pass"],
     ["a test long ago", { restoreTest: { ...good.restoreTest, ageSeconds: 200_000 } }, "pass inconclusive pass"],
     ["a drill long ago", { drill: { ...good.drill, ageSeconds: 40 * 86_400 } }, "pass pass inconclusive"],
+    ["sabotage that was caught", { proof: good.drill }, "pass pass pass pass"],
+    ["sabotage that was not caught", { proof: { ...good.drill, verdict: "fail" } }, "pass pass pass fail"],
+    ["sabotage long ago", { proof: { ...good.drill, ageSeconds: 16 * 86_400 } }, "pass pass pass inconclusive"],
     ["evidence that was changed", { evidenceProblems: ["x"] }, "pass pass pass fail"],
   ];
   for (const [what, change, expected] of cases) {
     it(`[guide 2, 3, 22] ${what}: ${expected}`, () => assert.equal(verdicts(change), expected));
   }
+});
+
+describe("status metrics", () => {
+  const restoreTest = { ageSeconds: 5, verdict: "pass" as const };
+  const notPassed = (status: object): number | undefined =>
+    statusMetricValues({ recoveryPointAgeSeconds: 1, restoreTest, newestBackup: "pass", ...status }).find(
+      ({ metric }) => metric === StatusMetric.RestoreTestNotPassed,
+    )?.value;
+  it("[guide 22] a restore test that passed counts, unless it let sabotage pass when that was last tried", () => {
+    assert.equal(notPassed({}), 0);
+    assert.equal(notPassed({ proof: "pass" }), 0);
+    assert.equal(notPassed({ proof: "fail" }), 1);
+    assert.equal(notPassed({ restoreTest: undefined }), 1);
+    assert.equal(notPassed({ restoreTest: { ...restoreTest, verdict: "inconclusive" } }), 1);
+  });
 });
 
 describe("drill criteria", () => {

@@ -53,6 +53,7 @@ export const prove: Command = {
       throw new OperationError(`${entry.id} is not complete: ${entry.problems.join("; ")}. Take another one.`);
     }
     const database = databasesNamed(config, entry.database)[0]!;
+    const startedAt = new Date();
     const cases = await proveTheProof({
       ...context,
       config,
@@ -62,10 +63,31 @@ export const prove: Command = {
     });
     const caught = cases.filter((each) => each.caught).length;
     const verdict = caught === cases.length ? Verdict.Pass : Verdict.Fail;
+    const evidence = await recordIfAllowed(context, {
+      kind: EvidenceKind.Proof,
+      database: database.name,
+      engine: database.engine,
+      // A mechanism of its own: what a spoiled copy failed says nothing of how the honest one restores.
+      mechanism: "sabotage",
+      recoveryPoint: entry.id,
+      environment: config.environment ?? jobConfigDefaults.environment,
+      targetClass: TargetClass.None,
+      startedAt: startedAt.toISOString(),
+      finishedAt: new Date().toISOString(),
+      verdict,
+      sizeBytes: entry.manifest.source.bytes,
+      phases: [],
+      achievedRpoSeconds: "unknown",
+      checks: cases.map(({ name, expected, got, caught: isCaught }) => ({
+        name,
+        verdict: isCaught ? Verdict.Pass : Verdict.Fail,
+        detail: `expected ${expected}, got ${got}`,
+      })),
+    });
     return {
       exitCode: exitCodeOf(verdict),
-      json: { verdict, caught, total: cases.length, cases },
-      text: `${sabotageTable(cases)}\n${caught} of ${cases.length} as expected`,
+      json: { verdict, caught, total: cases.length, cases, evidence },
+      text: `${sabotageTable(cases)}\n${caught} of ${cases.length} as expected\nevidence: ${evidence ?? "none"}`,
     };
   },
 };

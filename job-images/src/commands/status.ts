@@ -71,6 +71,7 @@ async function statusOf(context: CommandContext, database: DatabaseConfig) {
       .at(-1);
   const restoreTest = lastOf(EvidenceKind.RestoreTest);
   const drill = lastOf(EvidenceKind.Drill);
+  const proof = lastOf(EvidenceKind.Proof);
   const log = database.wal && (await logStatus(store, database.name, catalog, ageSeconds, rpoMinutes * 60));
   const checks = judgeProtectionStatus({
     log,
@@ -79,6 +80,7 @@ async function statusOf(context: CommandContext, database: DatabaseConfig) {
     rtoSeconds: rtoMinutes * 60,
     restoreTest: summary(restoreTest),
     drill: summary(drill),
+    proof: summary(proof),
     evidenceProblems: problems,
     ageText: secondsText,
   });
@@ -91,6 +93,7 @@ async function statusOf(context: CommandContext, database: DatabaseConfig) {
     lastRestoreTest: restoreTest
       ? { ...summary(restoreTest), at: restoreTest.startedAt, level: restoreTest.level ?? null }
       : null,
+    lastSabotage: proof ? { ...summary(proof), at: proof.startedAt } : null,
     lastDrill: drill ? { ...summary(drill), at: drill.startedAt } : null,
     checks,
     newestBackup: catalog.find(({ manifest }) => manifest)?.manifest?.verdict,

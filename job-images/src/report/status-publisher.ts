@@ -8,6 +8,7 @@ export interface DatabaseStatus {
   readonly newestRecoveryPoint: { readonly ageSeconds: number | null } | null;
   readonly log: { readonly ageSeconds: number | null; readonly gap: unknown } | null;
   readonly lastRestoreTest: { readonly ageSeconds?: number; readonly verdict?: Verdict } | null;
+  readonly lastSabotage: { readonly verdict?: Verdict } | null;
   readonly newestBackup: Verdict | undefined;
 }
 
@@ -30,6 +31,7 @@ export async function publishStatus(databases: readonly DatabaseStatus[]): Promi
           test?.ageSeconds === undefined || test.verdict === undefined
             ? undefined
             : { ageSeconds: test.ageSeconds, verdict: test.verdict },
+        ...(status.lastSabotage?.verdict === undefined ? {} : { proof: status.lastSabotage.verdict }),
         newestBackup: status.newestBackup,
       });
       const dimensions = [

@@ -140,12 +140,17 @@ describe("recovery to a point in time", function () {
     }
     await untilCovered(database);
     await streaming.stop();
-    const listed = await drJson<{ recoveryPoints: { id: string }[] }>(["list", "--config", database.config]);
+    const listed = await drJson<{ recoveryPoints: { id: string; lastProof: unknown }[] }>([
+      "list",
+      "--config",
+      database.config,
+    ]);
     const { id } = listed.json.recoveryPoints.find((point) => point.id.includes("-base-"))!;
     const { json, exitCode, stdout } = await drJson<{
       caught: number;
       total: number;
       cases: { name: string; caught: boolean; got: string }[];
+      evidence: string | null;
     }>(["prove", id, "--config", database.config]);
     console.log(`      caught: ${json.caught} of ${json.total}`);
     assert.equal(exitCode, 0, stdout);
@@ -154,6 +159,21 @@ describe("recovery to a point in time", function () {
       json.cases.some(({ name }) => name === "missing log segment"),
       stdout,
     );
+    // Its score is evidence, and evidence of nothing else: it vouches for no recovery point.
+    assert.match(json.evidence ?? "", /^evidence\/ledger\/.*-proof-/);
+    const status = await drJson<{
+      databases: Record<"lastSabotage" | "lastRestoreTest", { verdict: string } | null>[];
+    }>(["status", "--config", database.config]);
+    const [judged] = status.json.databases;
+    assert.equal(judged!.lastSabotage?.verdict, "pass");
+    const after = await drJson<{ recoveryPoints: { id: string; lastProof: unknown }[] }>([
+      "list",
+      "--config",
+      database.config,
+    ]);
+    const lastProofOf = (points: { id: string; lastProof?: unknown }[]) =>
+      points.find((point) => point.id === id)!.lastProof;
+    assert.deepEqual(lastProofOf(after.json.recoveryPoints), lastProofOf(listed.json.recoveryPoints));
   });
 
   it("[guide 30, 31] is planned, asked for, and carried out; a source whose proof fails gives way to the next", async () => {
