@@ -4,6 +4,7 @@ import { backup } from "./backup";
 import { doctor } from "./doctor";
 import { drill } from "./drill";
 import { evidence } from "./evidence";
+import { extract } from "./extract";
 import { heartbeat } from "./heartbeat";
 import { list } from "./list";
 import { plan } from "./plan";
@@ -28,6 +29,7 @@ export const commands: readonly Command[] = [
   plan,
   recover,
   restore,
+  extract,
   restoreTestCommand,
   prove,
   drill,
