@@ -23,7 +23,12 @@ export interface PlannedPoint {
   /** The log behind it. */
   readonly log?: { readonly base: ReplayStart; readonly coverage: LogCoverage; readonly segmentBytes: number };
   /** The last time that this very one was restored and compared. */
-  readonly lastProof?: { readonly verdict: string; readonly at: string };
+  readonly lastProof?: {
+    readonly verdict: string;
+    readonly at: string;
+    /** The copy was good, whatever else was not: it may have been too old. @default its verdict is pass */
+    readonly restored?: boolean;
+  };
 }
 
 /** A stream that is restored by itself, without a recovery point. */
@@ -173,12 +178,14 @@ function obstacleOf(point: PlannedPoint, { runs, database }: PlanInput, mechanis
     return `it lies in an archive: retrieving it (aws s3api restore-object) takes up to ${point.retrievalMinutes} minutes`;
   }
   if (point.problems.length > 0) return point.problems.join("; ");
-  if (point.lastProof?.verdict === "fail") return `its last restore, of ${point.lastProof.at}, failed its proof`;
+  // A copy that was only too old is what a disaster may leave.
+  if (point.lastProof?.verdict === "fail" && point.lastProof.restored !== true)
+    return `its last restore, of ${point.lastProof.at}, failed its proof`;
   const newest = runs
     .filter((run) => run.database === database && run.mechanism === mechanism)
     .sort((a, b) => b.finishedAt.localeCompare(a.finishedAt))[0];
   // A mechanism whose newest test failed may still work for this point; it is used last, and never called proven.
-  return newest && isFailure(newest) && point.lastProof === undefined
+  return newest && isFailure(newest) && newest.measuredRtoSeconds === undefined && point.lastProof === undefined
     ? `the newest restore test of ${mechanism}, of ${newest.finishedAt}, failed, and this one was never proven`
     : undefined;
 }

@@ -133,6 +133,15 @@ describe("the plan of a recovery", () => {
     assert.ok(sources.find(({ why }) => why.includes("archive"))!.recoverySeconds! > 720 * 60, "its retrieval counts");
   });
 
+  it("a copy that was good and only too old is chosen: it is what a disaster leaves", () => {
+    const lastProof = { verdict: "fail", at: "2026-11-23T08:30:00.000Z", restored: true };
+    const { chosen } = plan({ kind: "latest" }, [dump("08:00:00", { lastProof })]);
+    assert.equal(chosen?.lossSeconds, 370 * 60);
+    assert.equal(chosen?.provenAt, null);
+    const tooOld = { ...run("dump", Verdict.Fail, 0), measuredRtoSeconds: 40 };
+    assert.ok(plan({ kind: "latest" }, [dump("12:00:00")], [tooOld]).chosen);
+  });
+
   it("a position is for the log alone", () => {
     const points = [dump("12:00:00"), base("01:00:00", "14:00:00")];
     assert.equal(plan({ kind: "lsn", lsn: "0/1000" }, points).chosen?.engine, "point-in-time-log");

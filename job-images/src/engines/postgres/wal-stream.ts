@@ -167,6 +167,9 @@ class LogStream {
     await this.findRoute();
     await this.ensureSlot();
     const { server, spool } = this.route!;
+    for (const name of await spool.dropUnmade(this.request.signal)) {
+      this.note(`${name} was never made whole, for want of room: it is received again`);
+    }
     this.receiver = new WalReceiver(this.access, await toolsForServer(server.major), this.slot, spool.folder);
     this.continuityAt = 0;
     this.note(`receiving the log of ${describeAccess(this.access)}, timeline ${server.timeline}, slot ${this.slot}`);
