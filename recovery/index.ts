@@ -20,6 +20,7 @@ export * from "./measured-runs";
 export * from "./objective-override";
 export * from "./objectives";
 export * from "./placement";
+export * from "./planned-and-measured";
 export * from "./policy-answer";
 export * from "./postgres-url";
 export * from "./proof-level";

@@ -353,6 +353,16 @@ class ChaosRun {
         return covered !== undefined && covered >= since ? covered : undefined;
       });
     } catch (error) {
+      const state = await this.world.in("postgres", async (client) => {
+        const { rows } = await client.query(
+          "SELECT slot_name, active, restart_lsn, wal_status, pg_current_wal_lsn() AS now, r.flush_lsn, r.state FROM pg_replication_slots s LEFT JOIN pg_stat_replication r ON r.pid = s.active_pid",
+        );
+        return JSON.stringify(rows);
+      });
+      const files = execFileSync("find", [this.folder, "-path", "*spool*", "-o", "-path", "*wal*"], {
+        encoding: "utf8",
+      });
+      this.violations.push(`slots ${state}, files ${files}`);
       again.kill("SIGTERM");
       const { stderr } = await ended;
       this.violations.push(
