@@ -26,6 +26,7 @@ export * from "./postgres-url";
 export * from "./proof-level";
 export * from "./protection";
 export * from "./protection-status";
+export * from "./re-protection";
 export * from "./recovery-plan";
 export * from "./recovery-target";
 export * from "./recovery-time-ledger";

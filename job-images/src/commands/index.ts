@@ -10,6 +10,7 @@ import { list } from "./list";
 import { plan } from "./plan";
 import { prepare } from "./prepare";
 import { prove } from "./prove";
+import { reProtect } from "./re-protect";
 import { recover } from "./recover";
 import { restore } from "./restore";
 import { restoreTestCommand } from "./restore-test";
@@ -28,6 +29,7 @@ export const commands: readonly Command[] = [
   verify,
   plan,
   recover,
+  reProtect,
   restore,
   extract,
   restoreTestCommand,

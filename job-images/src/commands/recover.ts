@@ -154,7 +154,7 @@ function report(attempts: readonly Attempt[], restored: RecordedRestore, source:
       describeProof(measurement),
       where,
       `evidence: ${evidence ?? "none"}`,
-      "Next: point the clients at it, then take a backup of it (`dr doctor` says what else it needs): until then it is not protected.",
+      "Next: point the clients and the configuration at it, then `dr re-protect`: until that passes the recovery is not finished.",
     ].join("\n"),
   };
 }

@@ -31,7 +31,7 @@ import { waitFor } from "../../support/wait-for";
  * run of it by its number, DR_CHAOS_LANES says how many are under way at once,
  * DR_CHAOS_MINUTES when to begin no further one.
  */
-const shortRuns = 5;
+const shortRuns = 4;
 const runs = Number(process.env.DR_CHAOS_RUNS ?? shortRuns);
 const seed = Number(process.env.DR_CHAOS_SEED ?? 20261125);
 const lanes = Number(process.env.DR_CHAOS_LANES ?? 1);
