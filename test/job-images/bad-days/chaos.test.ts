@@ -493,12 +493,16 @@ class ChaosRun {
         await this.world.failOver();
     }
     const result = await Promise.race([end, delay(120_000, undefined, { ref: false })]);
+    if (this.proxy) this.fired = this.proxy.fired.length > 0;
     if (!result) {
       child.kill("SIGKILL");
-      this.violations.push("had not ended after two minutes");
+      const last = this.proxy?.fired
+        .slice(-5)
+        .map(({ operation, key }) => `${operation} ${key}`)
+        .join(", ");
+      this.violations.push(`had not ended after two minutes; struck last: ${last ?? "nothing of the store's"}`);
       return end;
     }
-    if (this.proxy) this.fired = this.proxy.fired.length > 0;
     if (this.fault === Fault.ClockStep) this.fired = existsSync(join(this.folder, "stepped"));
     if (this.fault === Fault.DiskFull) {
       this.fired =
