@@ -164,13 +164,20 @@ function columnWidths(rows: readonly (readonly string[])[]): number[] {
   return (rows[0] ?? []).map((_, at) => Math.max(3, ...rows.map((cells) => cells[at]?.length ?? 0)));
 }
 
-const PHASE_TERMS: ReadonlyMap<string, TermName> = new Map([
+/** Which term of a recovery each phase of a restore belongs to. */
+export const phaseTerms: ReadonlyMap<string, TermName> = new Map([
   ["fetch", TermName.Fetch],
+  ["fetch log", TermName.Fetch],
   ["create", TermName.Restore],
   ["restore", TermName.Restore],
   ["analyze", TermName.Restore],
   ["finish", TermName.Restore],
+  ["verify", TermName.Restore],
+  ["replay", TermName.Replay],
   ["prove", TermName.Verify],
+  ["check", TermName.Verify],
+  ["read", TermName.Restore],
+  ["copy", TermName.Restore],
 ]);
 
 /** What a drill or a restore test measured. */
@@ -183,7 +190,7 @@ export interface Measurement {
 export function comparisonTable({ derivation, rpoMinutes, rtoMinutes }: Outcome, measured: Measurement): string {
   const seconds = new Map<string, number>();
   for (const phase of measured.phases) {
-    const term = PHASE_TERMS.get(phase.name) ?? phase.name;
+    const term = phaseTerms.get(phase.name) ?? phase.name;
     seconds.set(term, (seconds.get(term) ?? 0) + phase.seconds);
   }
   const named = new Set<string>(derivation.recovery.map(({ name }) => name));

@@ -10,6 +10,8 @@ export const EvidenceKind = {
   Drill: "drill",
   Proof: "proof",
   Immutability: "immutability",
+  /** The recovered database is protected again. */
+  ReProtection: "re-protection",
 } as const;
 export type EvidenceKind = (typeof EvidenceKind)[keyof typeof EvidenceKind];
 
@@ -105,6 +107,8 @@ export interface Evidence {
   readonly phases: readonly EvidencePhase[];
   /** From the start of the fetch until the copy was proven; absent when it never was. */
   readonly measuredRtoSeconds?: number;
+  /** From the beginning of a recovery until its database was protected again. */
+  readonly reProtectedSeconds?: number;
   /** Time of the real or simulated disaster minus the newest heartbeat in the restored copy. */
   readonly achievedRpoSeconds: number | "unknown";
   readonly checks: readonly EvidenceCheck[];
@@ -148,6 +152,7 @@ const schema: z.ZodType<Evidence> = z.object({
   sizeBytes: z.number().int().min(0),
   phases: z.array(z.object({ name: z.string().min(1), seconds })),
   measuredRtoSeconds: seconds.optional(),
+  reProtectedSeconds: seconds.optional(),
   achievedRpoSeconds: secondsOrUnknown,
   checks: z.array(z.object({ name: z.string().min(1), verdict: z.enum(Verdict), detail: z.string() })),
   lastGood: z.object({ recoveryPoint: z.string(), achievedRpoSeconds: secondsOrUnknown }).optional(),

@@ -1,5 +1,6 @@
 import { type EvidenceRules, findingsOf, isFailure, type MeasuredRun, TimeBasis } from "./measured-runs";
 import { TargetClass } from "./evidence";
+import { TermName } from "./derivation";
 import { Mechanism, recoveryDefaults } from "./protection";
 import { type RecoveryTarget } from "./recovery-target";
 import { BackupMethod } from "./store-layout";
@@ -23,7 +24,12 @@ export interface PlannedPoint {
   /** The log behind it. */
   readonly log?: { readonly base: ReplayStart; readonly coverage: LogCoverage; readonly segmentBytes: number };
   /** The last time that this very one was restored and compared. */
-  readonly lastProof?: { readonly verdict: string; readonly at: string };
+  readonly lastProof?: {
+    readonly verdict: string;
+    readonly at: string;
+    /** The copy was good, whatever else was not: it may have been too old. @default its verdict is pass */
+    readonly restored?: boolean;
+  };
 }
 
 /** What restores itself from outside the store: a stream, or a service's own backups. */
@@ -77,6 +83,12 @@ export interface PlanInput {
   readonly now: Date;
 }
 
+/** One stretch of an estimated recovery. */
+export interface PlannedTerm {
+  readonly name: TermName;
+  readonly seconds: number;
+}
+
 /** One way to recover. */
 export interface PlannedSource {
   /** The mechanism, as evidence names it. */
@@ -89,10 +101,14 @@ export interface PlannedSource {
   readonly recoverySeconds: number | null;
   /** Whether the time was measured, is scaled from other runs, or is an estimate by size. */
   readonly timeBasis: "measured" | "scaled" | "estimate" | "unknown";
+  /** What an estimate by size is made of; empty where the time was measured as a whole, or is unknown. */
+  readonly terms: readonly PlannedTerm[];
   /** Where to recover to by it: the target, or the last moment before it that it holds. */
   readonly to?: RecoveryTarget;
   readonly usable: boolean;
-  /** Why it is not usable, else what it is. */
+  /** What speaks against it though it can be tried: it comes after every source without a doubt. `null` for none. */
+  readonly doubt: string | null;
+  /** Why it is not usable, or in doubt, else what it is. */
   readonly why: string;
   /** When this very recovery point was last proven; `null` when it never was. */
   readonly provenAt: string | null;
@@ -119,6 +135,8 @@ export function planRecovery(input: PlanInput, losesAlike = 1): RecoveryPlan {
       ...other,
       usable: false,
       timeBasis: other.recoverySeconds === null ? ("unknown" as const) : ("estimate" as const),
+      terms: [],
+      doubt: null,
       provenAt: null,
     })),
   ].sort((a, b) => compare(a, b, losesAlike));
@@ -127,6 +145,7 @@ export function planRecovery(input: PlanInput, losesAlike = 1): RecoveryPlan {
 
 function compare(a: PlannedSource, b: PlannedSource, losesAlike: number): number {
   if (a.usable !== b.usable) return a.usable ? -1 : 1;
+  if ((a.doubt === null) !== (b.doubt === null)) return a.doubt === null ? -1 : 1;
   const steps = (seconds: number | null): number => (seconds === null ? Infinity : Math.floor(seconds / losesAlike));
   const order = (x: number, y: number): number => (x === y ? 0 : x - y);
   return (
@@ -141,16 +160,19 @@ function judgePoint(input: PlanInput, point: PlannedPoint): PlannedSource {
   const mechanism = point.log ? Mechanism.PointInTimeLog : point.method;
   const reach = reachOf(input, point);
   const time = timeOf(input, point, mechanism);
-  const obstacle = obstacleOf(point, input, mechanism) ?? reach.obstacle;
+  const obstacle = obstacleOf(point) ?? reach.obstacle;
+  const doubt = obstacle === undefined ? doubtOf(point, input, mechanism) : undefined;
   return {
     engine: mechanism,
     id: point.id,
     lossSeconds: reach.lossSeconds,
     recoverySeconds: time.seconds === null ? null : time.seconds + (point.retrievalMinutes ?? 0) * 60,
     timeBasis: time.basis,
+    terms: time.terms,
     ...(reach.to ? { to: reach.to } : {}),
     usable: obstacle === undefined,
-    why: obstacle ?? reach.what,
+    doubt: doubt ?? null,
+    why: obstacle ?? (doubt === undefined ? reach.what : `${doubt}; ${reach.what}`),
     provenAt: point.lastProof?.verdict === "pass" ? point.lastProof.at : null,
   };
 }
@@ -183,8 +205,10 @@ function judgeStream(input: PlanInput, stream: PlannedStream): PlannedSource {
     lossSeconds: obstacle === undefined ? (reached ? 0 : Math.max(0, (wanted!.getTime() - to.getTime()) / 1000)) : null,
     recoverySeconds: time.seconds,
     timeBasis: time.basis,
+    terms: time.terms,
     to: reached ? target : { kind: "latest" },
     usable: obstacle === undefined,
+    doubt: null,
     why: obstacle ?? `every moment from ${from.toISOString()} to ${to.toISOString()}`,
     provenAt: newest?.verdict === "pass" ? newest.finishedAt : null,
   };
@@ -212,7 +236,9 @@ function judgeSnapshot(input: PlanInput, snapshot: PlannedSnapshot): PlannedSour
     lossSeconds: obstacle === undefined ? (wanted!.getTime() - at.getTime()) / 1000 : null,
     recoverySeconds: time.seconds,
     timeBasis: time.basis,
+    terms: time.terms,
     usable: obstacle === undefined && refuted === undefined,
+    doubt: null,
     why: obstacle ?? refuted ?? `holds ${at.toISOString()}`,
     provenAt: proof?.verdict === "pass" ? proof.finishedAt : null,
   };
@@ -225,15 +251,23 @@ function newestRun({ runs, database }: PlanInput, mechanism: string): MeasuredRu
 }
 
 /** What stands in the way whatever the target is. */
-function obstacleOf(point: PlannedPoint, input: PlanInput, mechanism: string): string | undefined {
+function obstacleOf(point: PlannedPoint): string | undefined {
   if (point.retrievalMinutes !== undefined) {
     return `it lies in an archive: retrieving it (aws s3api restore-object) takes up to ${point.retrievalMinutes} minutes`;
   }
-  if (point.problems.length > 0) return point.problems.join("; ");
-  if (point.lastProof?.verdict === "fail") return `its last restore, of ${point.lastProof.at}, failed its proof`;
+  return point.problems.length > 0 ? point.problems.join("; ") : undefined;
+}
+
+/**
+ * What makes a complete recovery point a last resort. Never an obstacle: a restore may have failed for its place's sake,
+ * and what is tried is proven before anybody uses it.
+ */
+function doubtOf(point: PlannedPoint, input: PlanInput, mechanism: string): string | undefined {
+  // A copy that was only too old is what a disaster may leave.
+  if (point.lastProof?.verdict === "fail" && point.lastProof.restored !== true)
+    return `its last restore, of ${point.lastProof.at}, failed its proof`;
   const newest = newestRun(input, mechanism);
-  // A mechanism whose newest test failed may still work for this point; it is used last, and never called proven.
-  return newest && isFailure(newest) && point.lastProof === undefined
+  return newest && isFailure(newest) && newest.measuredRtoSeconds === undefined && point.lastProof === undefined
     ? `the newest restore test of ${mechanism}, of ${newest.finishedAt}, failed, and this one was never proven`
     : undefined;
 }
@@ -298,23 +332,25 @@ function timeOf(
   { runs, rules, now, database, environment }: PlanInput,
   point: Pick<PlannedPoint, "method" | "storedBytes" | "sourceBytes" | "log">,
   mechanism: string,
-): { seconds: number | null; basis: PlannedSource["timeBasis"] } {
+): { seconds: number | null; basis: PlannedSource["timeBasis"]; terms: readonly PlannedTerm[] } {
   const targetClass = point.method === BackupMethod.Copy ? TargetClass.File : TargetClass.DurableServer;
   const sizeBytes = point.sourceBytes;
   const findings = findingsOf(runs, { database, mechanism, targetClass, environment, sizeBytes }, now, rules);
-  if (findings.timeBasis === TimeBasis.Measured) return { seconds: findings.seconds, basis: "measured" };
-  if (findings.timeBasis === TimeBasis.Scaled) return { seconds: findings.seconds * sizeBytes, basis: "scaled" };
+  if (findings.timeBasis === TimeBasis.Measured) return { seconds: findings.seconds, basis: "measured", terms: [] };
+  if (findings.timeBasis === TimeBasis.Scaled)
+    return { seconds: findings.seconds * sizeBytes, basis: "scaled", terms: [] };
   const restoreBytesPerSecond =
     point.method === BackupMethod.Dump
       ? recoveryDefaults.logicalRestoreBytesPerSecond
       : recoveryDefaults.physicalRestoreBytesPerSecond;
   const logBytes = point.log ? point.log.coverage.files.length * point.log.segmentBytes : 0;
-  const seconds =
-    point.storedBytes / recoveryDefaults.fetchBytesPerSecond +
-    sizeBytes / restoreBytesPerSecond +
-    logBytes / recoveryDefaults.replayBytesPerSecond +
-    recoveryDefaults.verifyMinutes * 60;
-  return { seconds, basis: "estimate" };
+  const terms = [
+    { name: TermName.Fetch, seconds: (point.storedBytes + logBytes) / recoveryDefaults.fetchBytesPerSecond },
+    { name: TermName.Restore, seconds: sizeBytes / restoreBytesPerSecond },
+    ...(point.log ? [{ name: TermName.Replay, seconds: logBytes / recoveryDefaults.replayBytesPerSecond }] : []),
+    { name: TermName.Verify, seconds: recoveryDefaults.verifyMinutes * 60 },
+  ];
+  return { seconds: terms.reduce((sum, term) => sum + term.seconds, 0), basis: "estimate", terms };
 }
 
 /** Of what restores itself: nothing of it is fetched, and a service makes its server first. */
@@ -323,12 +359,19 @@ function timeOfItself(
   mechanism: string,
   targetClass: TargetClass,
   sizeBytes: number,
-): { seconds: number; basis: PlannedSource["timeBasis"] } {
+): { seconds: number; basis: PlannedSource["timeBasis"]; terms: readonly PlannedTerm[] } {
   const findings = findingsOf(runs, { database, mechanism, targetClass, environment, sizeBytes }, now, rules);
-  if (findings.timeBasis === TimeBasis.Measured) return { seconds: findings.seconds, basis: "measured" };
-  if (findings.timeBasis === TimeBasis.Scaled) return { seconds: findings.seconds * sizeBytes, basis: "scaled" };
+  if (findings.timeBasis === TimeBasis.Measured) return { seconds: findings.seconds, basis: "measured", terms: [] };
+  if (findings.timeBasis === TimeBasis.Scaled)
+    return { seconds: findings.seconds * sizeBytes, basis: "scaled", terms: [] };
   const { managedProvisionMinutes, verifyMinutes, fetchBytesPerSecond, physicalRestoreBytesPerSecond } =
     recoveryDefaults;
-  const before = targetClass === TargetClass.Rds ? managedProvisionMinutes * 60 : sizeBytes / fetchBytesPerSecond;
-  return { seconds: before + sizeBytes / physicalRestoreBytesPerSecond + verifyMinutes * 60, basis: "estimate" };
+  const terms = [
+    targetClass === TargetClass.Rds
+      ? { name: TermName.Provision, seconds: managedProvisionMinutes * 60 }
+      : { name: TermName.Fetch, seconds: sizeBytes / fetchBytesPerSecond },
+    { name: TermName.Restore, seconds: sizeBytes / physicalRestoreBytesPerSecond },
+    { name: TermName.Verify, seconds: verifyMinutes * 60 },
+  ];
+  return { seconds: terms.reduce((sum, term) => sum + term.seconds, 0), basis: "estimate", terms };
 }

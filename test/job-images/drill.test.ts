@@ -6,7 +6,7 @@ import { temporaryFolder } from "../support/postgres";
 import { drJson } from "../support/runner";
 
 describe("dr drill", () => {
-  it("[guide 32, 55, 56, 57] measures against the objectives, and ends 1 when one is missed", async function () {
+  it("[guide 30, 32, 39, 55, 56, 57] measures against the objectives, and ends 1 when one is missed", async function () {
     this.timeout(240_000);
     const workdir = join(temporaryFolder(), "drill");
     const { exitCode, json } = await drJson<RestorationDrill & { report: string }>([
@@ -14,16 +14,23 @@ describe("dr drill", () => {
       ...["--objective", "rto=1s"],
     ]);
     assert.equal(exitCode, 1);
-    const { "SQLite file: RTO": fileRto, ...verdicts } = Object.fromEntries(
-      json.criteria.map(({ name, verdict }) => [name, verdict]),
-    );
+    const {
+      "SQLite file: RTO": fileRto,
+      "One table: RTO": tableRto,
+      ...verdicts
+    } = Object.fromEntries(json.criteria.map(({ name, verdict }) => [name, verdict]));
     assert.equal(fileRto, json.file.recoverySeconds <= 1 ? "pass" : "fail");
+    assert.equal(tableRto, json.table.recoverySeconds <= 1 ? "pass" : "fail");
     assert.deepEqual(verdicts, {
       "ready to recover": "pass",
       "all data restored correctly": "pass",
       RTO: "fail",
       RPO: "pass",
       "sabotaged copies are caught": "pass",
+      "Point in time: all data restored correctly": "pass",
+      "Point in time: RTO": "fail",
+      "Point in time: RPO": "pass",
+      "One table: deleted rows are back, nothing else changed": "pass",
       "SQLite file: all data restored correctly": "pass",
       "SQLite file: RPO": "pass",
     });
@@ -41,12 +48,29 @@ describe("dr drill", () => {
     assert.equal(json.phases.find(({ name }) => name === "restore and prove")!.verdict, "fail");
     assert.ok(json.assessment.derivation.recovery.length > 0);
 
+    assert.ok(json.table.lostRows > 10 && json.table.recoveredRows === json.table.lostRows);
+    assert.ok(Number(json.log.achievedRpoSeconds) < lost, "the log loses less than the dump");
+    assert.deepEqual(
+      json.planned.map(({ engine, timeBasis }) => `${engine} ${timeBasis}`),
+      ["dump estimate", "point-in-time-log estimate", "copy estimate"],
+    );
+    for (const { engine, terms } of json.planned) {
+      const all = terms.at(-1)!;
+      assert.ok(all.estimatedSeconds! > 0 && all.measuredSeconds! > 0, engine);
+      assert.ok(
+        terms.some(({ term, measuredSeconds }) => term === "verify" && measuredSeconds! > 0),
+        engine,
+      );
+    }
+
     const page = readFileSync(json.report, "utf8");
     for (const expected of [
       "<svg",
-      "disaster: RPO",
+      ">disaster<",
+      "What the planner estimated",
       "sabotaged copies are caught",
       "SQLite file: RPO",
+      "Point in time: RPO",
       "What the assessment",
     ]) {
       assert.ok(page.includes(expected), expected);

@@ -116,7 +116,6 @@ describe("the plan of a recovery", () => {
       dump("12:00:00"),
       dump("10:00:00", { problems: ["parts: one is missing"] }),
       dump("09:00:00", { retrievalMinutes: 720 }),
-      dump("08:00:00", { lastProof: { verdict: "fail", at: "2026-11-23T08:30:00.000Z" } }),
       base("11:30:00", "14:00:00"),
     ]);
     assert.equal(chosen, null);
@@ -125,12 +124,36 @@ describe("the plan of a recovery", () => {
       /newer than the target/,
       /one is missing/,
       /archive: .* 720 minutes/,
-      /failed its proof/,
       /base backup is newer/,
     ]) {
       assert.match(all, reason);
     }
     assert.ok(sources.find(({ why }) => why.includes("archive"))!.recoverySeconds! > 720 * 60, "its retrieval counts");
+  });
+
+  it("what failed its last proof is the last resort, and nothing else is refused for it", () => {
+    const lastProof = { verdict: "fail", at: "2026-11-23T12:30:00.000Z" };
+    const { sources, chosen } = plan({ kind: "latest" }, [dump("12:00:00", { lastProof }), dump("08:00:00")]);
+    assert.deepEqual(
+      sources.map(({ usable, doubt }) => [usable, doubt !== null]),
+      [
+        [true, false],
+        [true, true],
+      ],
+    );
+    assert.equal(chosen?.lossSeconds, 370 * 60);
+    assert.match(sources[1]!.why, /failed its proof; holds 2026-11-23T12:00/);
+    const alone = plan({ kind: "latest" }, [dump("12:00:00", { lastProof })]).chosen;
+    assert.equal(alone?.lossSeconds, 130 * 60, "on the worst night it is tried, and proven before it is used");
+  });
+
+  it("a copy that was good and only too old is chosen: it is what a disaster leaves", () => {
+    const lastProof = { verdict: "fail", at: "2026-11-23T08:30:00.000Z", restored: true };
+    const { chosen } = plan({ kind: "latest" }, [dump("08:00:00", { lastProof })]);
+    assert.equal(chosen?.lossSeconds, 370 * 60);
+    assert.equal(chosen?.provenAt, null);
+    const tooOld = { ...run("dump", Verdict.Fail, 0), measuredRtoSeconds: 40 };
+    assert.ok(plan({ kind: "latest" }, [dump("12:00:00")], [tooOld]).chosen);
   });
 
   it("a position is for the log alone", () => {

@@ -4,11 +4,13 @@ import { backup } from "./backup";
 import { doctor } from "./doctor";
 import { drill } from "./drill";
 import { evidence } from "./evidence";
+import { extract } from "./extract";
 import { heartbeat } from "./heartbeat";
 import { list } from "./list";
 import { plan } from "./plan";
 import { prepare } from "./prepare";
 import { prove } from "./prove";
+import { reProtect } from "./re-protect";
 import { reap } from "./reap";
 import { recover } from "./recover";
 import { restore } from "./restore";
@@ -28,7 +30,9 @@ export const commands: readonly Command[] = [
   verify,
   plan,
   recover,
+  reProtect,
   restore,
+  extract,
   restoreTestCommand,
   prove,
   drill,

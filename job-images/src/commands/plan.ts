@@ -11,7 +11,7 @@ export const plan: Command = {
   usage: "[DATABASE] --to WHEN",
   summary: "compare every source that could bring the database back to a moment; changes nothing",
   details:
-    "The smallest loss wins, then the shortest time. Times are measured where restore tests measured them, else estimated by size.",
+    "The smallest loss wins, then the shortest time; what failed its last proof comes last. Times are measured where restore tests measured them, else estimated by size.",
   options: { to: { type: "string" } },
   optionHelp: { to: "WHEN  latest, a time like 2026-11-23T14:05:00Z, lsn:X/Y or name:X" },
   maxWords: 1,
@@ -42,7 +42,7 @@ export function planText(sources: readonly PlannedSource[], chosen: PlannedSourc
   if (sources.length === 0) return "There is nothing to recover from: no recovery point, no log, no standby.";
   const known = (seconds: number | null): string => (seconds === null ? "unknown" : secondsText(seconds));
   const rows = sources.map((source) => [
-    source === chosen ? "*" : source.usable ? "" : "no",
+    source === chosen ? "*" : !source.usable ? "no" : source.doubt === null ? "" : "?",
     known(source.lossSeconds),
     `${known(source.recoverySeconds)}${source.timeBasis === "measured" ? "" : ` (${source.timeBasis})`}`,
     source.provenAt?.replace(/\.\d+Z$/, "Z") ?? "never",

@@ -182,7 +182,7 @@ function report(
       where,
       `evidence: ${evidence ?? "none"}`,
       ...(secret ? [describeSwitch(secret)] : []),
-      "Next: point the clients at it, then take a backup of it (`dr doctor` says what else it needs): until then it is not protected.",
+      "Next: point the clients and the configuration at it, then `dr re-protect`: until that passes the recovery is not finished.",
     ].join("\n"),
   };
 }

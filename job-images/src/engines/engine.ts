@@ -82,6 +82,44 @@ export interface RestoredCopy {
   readonly endpoint?: DatabaseEndpoint;
 }
 
+/** Rows to copy out of a recovery point, and beside which live ones. */
+export interface ExtractRequest extends RestoreRequest {
+  /** Tables as a person named them; with `ofSchema` none. */
+  readonly tables: readonly string[];
+  /** Every table of this schema instead. */
+  readonly ofSchema?: string;
+  /** Condition that each table's rows are chosen by. @default every row */
+  readonly where?: string;
+  /** The live database: its URL, or a file's path. */
+  readonly into: string;
+  readonly passwordFile?: string;
+  /** Folder for temporary files. @default the system's */
+  readonly scratch?: string;
+  /** The schema to make in it; where the engine has no schemas, what the new tables' names begin with. */
+  readonly side: string;
+}
+
+/** One table's rows, where they are now. */
+export interface ExtractedTable {
+  readonly table: string;
+  /** The side table, as SQL writes it. */
+  readonly into: string;
+  readonly rows: number;
+  /** Of the rows in the recovery point, in hexadecimal; those of the side table had the same. */
+  readonly hash: string;
+}
+
+/** What came of copying rows out of a recovery point. */
+export interface Extraction {
+  readonly proof: Pick<RestoreProof, "checks" | "phases" | "seconds">;
+  /** Empty unless everything passed: then nothing was made. */
+  readonly tables: readonly ExtractedTable[];
+  /** What a person should know about the side tables. */
+  readonly notes: readonly string[];
+  /** SQL that would put the rows back. Nobody runs it but a person who has read it. */
+  readonly putBack: string;
+}
+
 /** How one kind of database is backed up, restored and proven by one method. */
 export interface RecoveryEngine {
   readonly method: BackupMethod;
@@ -179,6 +217,13 @@ export interface DatabaseKind {
   readonly engines: readonly RecoveryEngine[];
   /** Absent where there is none that can be restored by itself. */
   readonly stream?: StreamEngine;
+  /**
+   * Copies rows of a recovery point into new tables beside the live ones, in one transaction, and compares them there.
+   * Nothing that exists is touched.
+   *
+   * @throws UsageError when a name or the condition is none, or something of the side's name exists
+   */
+  extract(request: ExtractRequest): Promise<Extraction>;
   /**
    * Makes what backups and the heartbeat need; every statement may be run again.
    *

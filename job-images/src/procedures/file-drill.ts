@@ -10,6 +10,7 @@ import {
   type JobConfig,
   objectivesFrom,
   type ObjectivesOverrides,
+  type PlannedSource,
   restorationBudgetMinutes,
   restoredCopyCriteria,
   TargetClass,
@@ -26,6 +27,7 @@ import { recordEvidence } from "../report/evidence-record";
 import { secondsText } from "../report/terminal";
 import { openStore } from "../store/open-store";
 import { diagnose } from "./readiness";
+import { planFor } from "./recovery-planning";
 
 /** How the drill of a SQLite file is run. */
 export interface FileDrillOptions {
@@ -49,6 +51,8 @@ export interface FileDrill {
   readonly criteria: readonly DrillCriterion[];
   readonly phases: readonly DrillPhase[];
   readonly diagnoses: readonly Diagnosis[];
+  /** What `dr plan` said before the restore. */
+  readonly plan: readonly PlannedSource[];
   readonly proof: RestoreProof;
   readonly achievedRpoSeconds: number | "unknown";
   readonly recoverySeconds: number;
@@ -94,6 +98,8 @@ export async function runFileDrill(options: FileDrillOptions): Promise<FileDrill
     await file.untilHeartbeats(heartbeatsAfterBackup, signal);
     progress.step("the file is damaged");
     const disasterAt = await file.loseTheFile();
+    const context = { config: () => config, store: () => store, progress, signal, print: () => undefined };
+    const { plan } = await planFor(context, database, { kind: "latest" });
     const recoveryStart = performance.now();
     const { proof } = await sqliteCopy.restoreInto({
       store,
@@ -151,6 +157,7 @@ export async function runFileDrill(options: FileDrillOptions): Promise<FileDrill
       criteria,
       phases,
       diagnoses,
+      plan: plan.sources,
       proof,
       achievedRpoSeconds: lost,
       recoverySeconds,

@@ -13,6 +13,9 @@ import {
   objectivesFrom,
   type ObjectivesOverrides,
   type Outcome,
+  type PlannedAndMeasured,
+  plannedAndMeasured,
+  type PlannedSource,
   restorationBudgetMinutes,
   restorationCriteria,
   Scenario,
@@ -20,7 +23,10 @@ import {
   Verdict,
 } from "../../../recovery";
 import { type FileDrill, runFileDrill } from "./file-drill";
+import { DrillStream, type LogDrill, runLogDrill } from "./log-drill";
 import { diagnose } from "./readiness";
+import { planFor } from "./recovery-planning";
+import { runTableDrill, type TableDrill } from "./table-drill";
 import { type Diagnosis } from "../engines/diagnosis";
 import { postgresDump } from "../engines/postgres/dump";
 import { restoreAndProve } from "../engines/postgres/dump-proof";
@@ -61,8 +67,14 @@ export interface RestorationDrill {
   readonly platform: "local";
   readonly sizeBytes: number;
   readonly committedTransactions: number;
+  /** Rows of one table, deleted by mistake. */
+  readonly table: TableDrill;
+  /** The same disaster recovered by base backup and log. */
+  readonly log: LogDrill;
   /** The same for a SQLite file. */
   readonly file: FileDrill;
+  /** What `dr plan` said beforehand of each source that was then carried out, beside what it took. */
+  readonly planned: readonly PlannedRecoveryOfDrill[];
   readonly criteria: readonly DrillCriterion[];
   readonly phases: readonly DrillPhase[];
   readonly proofs: { readonly caught: number; readonly total: number };
@@ -80,22 +92,36 @@ export interface RestorationDrill {
   readonly keptUrl?: string;
 }
 
+/** A source of the plan, carried out. */
+export interface PlannedRecoveryOfDrill {
+  readonly id: string;
+  readonly engine: string;
+  /** What the planner took the time from: nothing had been measured yet, so by size. */
+  readonly timeBasis: string;
+  readonly terms: readonly PlannedAndMeasured[];
+}
+
 const canarySeconds = 1;
 const heartbeatsAfterBackup = 3;
+const slot = "dr_architect";
+/** The guide's hour is an RPO; the log meets it by a second. */
+const flushSeconds = 1;
 /** Declared for the assessment; the drill takes its one backup itself. */
 const drillSchedule = "*/15 * * * *";
 
 /**
- * The first part of the guide's monthly drill on this machine: a primary with writers and a heartbeat is backed up,
- * lost, and restored into a second, empty server that has to survive a crash; the same for a SQLite file, restored over
- * what is left of it; then the proof itself is put to the test.
+ * The first part of the guide's monthly drill on this machine: a primary with writers and a heartbeat is backed up and its
+ * log streamed; rows of a table are deleted and brought back; it is lost, and restored into a second, empty server that has
+ * to survive a crash, by the dump and by base backup and log; the same for a SQLite file, restored over what is left of it;
+ * then the proof itself is put to the test.
  */
 export async function runRestorationDrill(options: RestorationDrillOptions): Promise<RestorationDrill> {
   const { progress, signal, workdir } = options;
   const storeFolder = join(workdir, "store");
   mkdirSync(storeFolder, { recursive: true });
   progress.step("starting a primary and filling its database");
-  const world = await ReferenceWorld.create(options.scale, signal);
+  const world = await ReferenceWorld.create(options.scale, signal, slot);
+  let stream: DrillStream | undefined;
   let target: LocalServer | undefined;
   let succeeded = false;
   try {
@@ -106,6 +132,7 @@ export async function runRestorationDrill(options: RestorationDrillOptions): Pro
       url: world.backupUrl,
       backup: { schedule: drillSchedule },
       canary: { canarySeconds },
+      wal: { spool: join(workdir, "spool"), slot, flushSeconds },
       checks: { orphans: [{ table: "app.projects", column: "user_id", references: "app.users" }] },
     };
     const config: JobConfig = {
@@ -117,8 +144,12 @@ export async function runRestorationDrill(options: RestorationDrillOptions): Pro
     const objectives = objectivesFrom(options.objectives);
     const store = openStore(config.store);
 
-    progress.step("is everything in place?");
     await world.untilHeartbeats(1, signal);
+    progress.step("bringing the log into the store, and a base backup");
+    stream = new DrillStream({ config, database, store, signal });
+    await stream.untilCovered();
+
+    progress.step("is everything in place?");
     const diagnoses = await diagnose(config, store, signal);
 
     const backupStart = performance.now();
@@ -129,11 +160,16 @@ export async function runRestorationDrill(options: RestorationDrillOptions): Pro
 
     progress.step("the application goes on working");
     await world.untilHeartbeats(heartbeatsAfterBackup, signal);
+    const table = await runTableDrill({ world, store, manifest, database, objectives, progress, signal });
+    await world.untilHeartbeats(1, signal);
+    await stream.untilCovered();
     progress.step("the primary is lost");
     const disasterAt = await world.loseThePrimary();
     const recoveryStart = performance.now();
     moments.push({ name: "disaster", at: disasterAt.toISOString() });
 
+    // What it had received is stored; it runs elsewhere, so nobody waits for it.
+    const streamEnd = stream.stop();
     progress.step("starting a second, empty server");
     target = await LocalServer.create({
       tools: world.primary.tools,
@@ -142,7 +178,10 @@ export async function runRestorationDrill(options: RestorationDrillOptions): Pro
       outlive: options.keep,
       signal,
     });
-    const newest = (await readCatalog(store, { database: database.name }))[0]?.manifest ?? manifest;
+    const dumps = (await readCatalog(store, { database: database.name })).filter(
+      ({ manifest: found }) => found?.method === postgresDump.method,
+    );
+    const newest = dumps[0]?.manifest ?? manifest;
     const proof = await restoreAndProve({
       store,
       manifest: newest,
@@ -158,6 +197,12 @@ export async function runRestorationDrill(options: RestorationDrillOptions): Pro
     if (proof.newestHeartbeat) {
       moments.push({ name: "newest heartbeat in the copy", at: proof.newestHeartbeat.toISOString() });
     }
+
+    await streamEnd;
+    progress.step("the plan of the same recovery by the log");
+    const context = { config: () => config, store: () => store, progress, signal, print: () => undefined };
+    const { plan } = await planFor(context, database, { kind: "latest" });
+    const log = await runLogDrill({ config, database, store, objectives, progress, signal }, disasterAt);
 
     const file = await runFileDrill({ ...options, store: config.store, canarySeconds });
 
@@ -184,12 +229,16 @@ export async function runRestorationDrill(options: RestorationDrillOptions): Pro
         objectives,
         secondsText,
       ),
+      ...log.criteria,
+      ...table.criteria,
       ...file.criteria,
     ];
     const restorationBudget = Math.min(restorationBudgetMinutes, objectives.rtoMinutes) * 60;
     const phases = [
       drillPhase("back up", backupSeconds, objectives.rpoMinutes * 60),
       drillPhase("restore and prove", recoverySeconds, restorationBudget),
+      ...log.phases,
+      ...table.phases,
       ...file.phases,
       drillPhase("sabotage", sabotageSeconds, restorationBudgetMinutes * 60),
     ];
@@ -219,7 +268,14 @@ export async function runRestorationDrill(options: RestorationDrillOptions): Pro
       platform: "local",
       sizeBytes: newest.source.bytes,
       committedTransactions: world.committedTransactions,
+      table,
+      log,
       file,
+      planned: [
+        ...besides(plan.sources, newest.id, proof.phases, recoverySeconds),
+        ...besides(plan.sources, log.recoveryPoint, log.proof.phases, log.recoverySeconds),
+        ...besides(file.plan, file.recoveryPoint, file.proof.phases, file.recoverySeconds),
+      ],
       criteria,
       phases,
       proofs: { caught, total: sabotage.length },
@@ -235,9 +291,26 @@ export async function runRestorationDrill(options: RestorationDrillOptions): Pro
       keptUrl: options.keep ? target.url(database.name) : undefined,
     };
   } finally {
+    await stream?.stop().catch(() => undefined);
     if (!options.keep || !succeeded) await target?.destroy();
     await world.destroy();
   }
+}
+
+function besides(
+  sources: readonly PlannedSource[],
+  id: string,
+  phases: RestoreProof["phases"],
+  measuredSeconds: number,
+): PlannedRecoveryOfDrill[] {
+  return sources
+    .filter((source) => source.id === id)
+    .map((source) => ({
+      id,
+      engine: source.engine,
+      timeBasis: source.timeBasis,
+      terms: plannedAndMeasured(source, phases, measuredSeconds),
+    }));
 }
 
 /** The drill's set-up as it would be assessed before anything is deployed: the primary and its disk are lost for good. */

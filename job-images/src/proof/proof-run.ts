@@ -2,6 +2,7 @@ import { type EvidenceCheck, type EvidencePhase, type ProofLevel } from "../../.
 import { InterruptedError, messageOf, OperationError } from "../errors";
 import { DamagedPartError } from "../store/parts";
 import { failed, undecided } from "./check";
+import { isOfThePlace } from "./place-problem";
 import { Stopwatch } from "./stopwatch";
 
 /** One table's comparison, for the report. */
@@ -100,6 +101,8 @@ export class ProofRun {
   private record(check: string, error: unknown): void {
     if (error instanceof StopChecking || error instanceof InterruptedError || this.signal.aborted) throw error;
     if (error instanceof DamagedPartError) this.checks.push(failed("parts", error.message));
+    else if (error instanceof OperationError && isOfThePlace(error.message))
+      this.checks.push(undecided(check, `the place failed, not the copy: ${error.message}`));
     else if (error instanceof OperationError)
       this.checks.push(failed(check === "parts" ? this.unreadable : check, error.message));
     else this.checks.push(undecided(check, messageOf(error)));

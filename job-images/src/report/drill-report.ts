@@ -9,7 +9,9 @@ import { escapeXml } from "./escape-xml";
 /** What the drill found, for a terminal. */
 export function describeDrill(drill: RestorationDrill, reportPath: string): string {
   const fixes = drill.diagnoses.filter(({ fix }) => fix !== "").map(({ name, fix }) => `  ${name}: ${fix}`);
-  const failedChecks = [...drill.proof.checks, ...drill.file.proof.checks].filter((check) => check.verdict !== "pass");
+  const failedChecks = [
+    ...[drill.proof, drill.log.proof, drill.table, drill.file.proof].flatMap(({ checks }) => checks),
+  ].filter((check) => check.verdict !== "pass");
   return [
     `Drill on the local platform: ${summaryLine(drill)}`,
     "",
@@ -28,6 +30,12 @@ export function describeDrill(drill: RestorationDrill, reportPath: string): stri
       ]),
     ),
     "",
+    "what the planner estimated, beside what was measured:",
+    table(
+      plannedHeader.map((name) => name.toUpperCase()),
+      plannedRows(drill),
+    ),
+    "",
     "what the assessment of this set-up promised, beside what was measured:",
     promised(drill),
     ...failedChecks.map((check) => `${check.name}: ${check.detail}`),
@@ -40,13 +48,26 @@ export function describeDrill(drill: RestorationDrill, reportPath: string): stri
   ].join("\n");
 }
 
+const plannedHeader = ["Source", "Term", "Estimated", "Measured"];
+
+/** One row for each term of each source that was carried out; the source is named once. */
+function plannedRows({ planned }: RestorationDrill): string[][] {
+  const text = (seconds: number | null): string => (seconds === null ? "-" : secondsText(seconds));
+  return planned.flatMap(({ engine, terms }) =>
+    terms.map(({ term, estimatedSeconds, measuredSeconds }, index) => [
+      index === 0 ? engine : "",
+      term,
+      text(estimatedSeconds),
+      text(measuredSeconds),
+    ]),
+  );
+}
+
 const promiseTitle = "What the assessment of this set-up promised, beside what was measured";
 
-function promised(drill: RestorationDrill): string {
-  return comparisonTable(drill.assessment, {
-    phases: drill.proof.phases,
-    achievedRpoSeconds: drill.achievedRpoSeconds,
-  });
+/** The assessment counts on the log, which loses least: what was measured of it stands beside. */
+function promised({ assessment, log }: RestorationDrill): string {
+  return comparisonTable(assessment, { phases: log.proof.phases, achievedRpoSeconds: log.achievedRpoSeconds });
 }
 
 function summaryLine(drill: RestorationDrill): string {
@@ -92,9 +113,24 @@ function reportTables(drill: RestorationDrill): ReportTable[] {
       ]),
     },
     {
+      title: "What the planner estimated, beside what was measured",
+      header: plannedHeader,
+      rows: plannedRows(drill),
+    },
+    {
       title: "The restored copy",
       header: ["Check", "Verdict", "Found"],
       rows: drill.proof.checks.map((check) => [check.name, check.verdict, check.detail]),
+    },
+    {
+      title: "The copy of base backup and log",
+      header: ["Check", "Verdict", "Found"],
+      rows: drill.log.proof.checks.map((check) => [check.name, check.verdict, check.detail]),
+    },
+    {
+      title: `Rows of ${drill.table.table}, brought back beside the live ones`,
+      header: ["Check", "Verdict", "Found"],
+      rows: drill.table.checks.map((check) => [check.name, check.verdict, check.detail]),
     },
     {
       title: "The restored SQLite file",

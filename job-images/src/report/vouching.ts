@@ -4,7 +4,13 @@ import { type CatalogEntry } from "../store/catalog";
 /** What the evidence says of one recovery point. */
 export interface Vouching {
   /** The last time that it was restored, whoever recorded it. */
-  readonly lastProof: { readonly verdict: Verdict; readonly level?: string; readonly at: string } | null;
+  readonly lastProof: {
+    readonly verdict: Verdict;
+    readonly level?: string;
+    readonly at: string;
+    /** The copy was good, whatever else was not: it may have been too old. */
+    readonly restored: boolean;
+  } | null;
   /** Key of the newest signed record that says: restored, compared, and the same manifest. */
   readonly vouchedBy?: string;
   /** What contradicts the evidence. */
@@ -27,7 +33,14 @@ export function vouchingFor(entry: CatalogEntry, records: readonly EvidenceRecor
   const same = passed.find(({ evidence }) => evidence.manifest?.sha256 === sha256);
   const other = passed.find(({ evidence }) => evidence.manifest !== undefined && evidence.manifest.sha256 !== sha256);
   return {
-    lastProof: last ? { verdict: last.verdict, level: last.level, at: last.startedAt } : null,
+    lastProof: last
+      ? {
+          verdict: last.verdict,
+          level: last.level,
+          at: last.startedAt,
+          restored: last.measuredRtoSeconds !== undefined,
+        }
+      : null,
     vouchedBy: same?.object.key,
     problems: other ? [`manifest: is not the one that ${other.object.key} vouches for: it was replaced`] : [],
   };

@@ -39,7 +39,8 @@ export async function compareCounts(
   };
 }
 
-async function compareTable(
+/** One table against its facts. */
+export async function compareTable(
   client: Client,
   table: TableFacts,
 ): Promise<{ result: TableComparison; counts: string[]; samples: string[] }> {

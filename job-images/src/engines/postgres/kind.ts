@@ -4,6 +4,7 @@ import { type DatabaseKind, type Heart } from "../engine";
 import { diagnosePostgres } from "./doctor";
 import { postgresBase } from "./base-backup";
 import { postgresDump } from "./dump";
+import { extractFromPostgres } from "./extract";
 import { accessOf, describeAccess } from "./libpq";
 import { beat, prepareStatements } from "./prepare";
 import { connect } from "./session";
@@ -11,6 +12,7 @@ import { connect } from "./session";
 /** PostgreSQL on a server of one's own. */
 export const postgresKind: DatabaseKind = {
   engines: [postgresDump, postgresBase],
+  extract: extractFromPostgres,
   prepare,
   openHeart,
   diagnose: diagnosePostgres,

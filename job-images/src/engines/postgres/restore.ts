@@ -83,6 +83,22 @@ function createStatement(name: string, like: DatabaseFacts, serverMajor: number)
 
 /** Loads the archive. What could act on production while unproven (subscriptions) stays out. */
 export async function loadArchive(restore: DumpRestore): Promise<void> {
+  await loadSelected(restore, []);
+}
+
+/** Everything of the archive that comes before rows: types, functions, tables; no trigger, index or foreign key. */
+export async function loadDefinitions(restore: DumpRestore): Promise<void> {
+  await loadSelected(restore, ["--section=pre-data"]);
+}
+
+/** The rows of the tables of these names, whatever schema they are in: pg_restore matches names alone. */
+export async function loadRowsOf(restore: DumpRestore, names: readonly string[]): Promise<void> {
+  // An empty list would select everything.
+  if (names.length === 0) return;
+  await loadSelected(restore, ["--section=data", ...[...new Set(names)].map((name) => `--table=${name}`)]);
+}
+
+async function loadSelected(restore: DumpRestore, selection: readonly string[]): Promise<void> {
   await runTool(
     restore.tools.program("pg_restore"),
     [
@@ -90,6 +106,7 @@ export async function loadArchive(restore: DumpRestore): Promise<void> {
       "--no-password",
       "--no-subscriptions",
       "--no-tablespaces",
+      ...selection,
       `--jobs=${restore.jobs ?? availableParallelism()}`,
       `--dbname=${databaseConnectionString(restore.target.databaseName)}`,
       restore.archivePath,

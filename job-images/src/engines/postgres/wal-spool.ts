@@ -117,6 +117,26 @@ export class WalSpool {
     return undefined;
   }
 
+  /**
+   * Removes what a full disk left of a new segment: the receiver makes a segment whole before it writes into it, and
+   * refuses one of another size for ever. The server still has it from its beginning.
+   *
+   * @returns the names
+   */
+  async dropUnmade(signal: AbortSignal): Promise<readonly string[]> {
+    const dropped: string[] = [];
+    for (const name of await this.names()) {
+      if (!name.endsWith(partialSuffix) || !this.segment(segmentOf(name))) continue;
+      const { size } = await stat(join(this.folder, name));
+      if (size === 0 || size === this.to.segmentBytes) continue;
+      // It should hold zeros alone; if anything else is in it, the store gets it first.
+      await this.storeAsWritten(name, signal);
+      await this.forget(name);
+      dropped.push(name);
+    }
+    return dropped;
+  }
+
   /** Removes everything, after the store has it all: the receiver then begins where the slot says. */
   async clear(signal: AbortSignal): Promise<void> {
     await this.storeFinished(signal);

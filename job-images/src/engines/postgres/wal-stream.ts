@@ -90,6 +90,8 @@ class LogStream {
   private flushAt = 0;
   private receiveAt = 0;
   private continuityAt = 0;
+  /** Something was stored of what this receiver brought: only then can a hole before it be seen. */
+  private joined = false;
   private baseBackup: Promise<void> | undefined;
   private full = false;
   private lastTrouble = "";
@@ -167,8 +169,12 @@ class LogStream {
     await this.findRoute();
     await this.ensureSlot();
     const { server, spool } = this.route!;
+    for (const name of await spool.dropUnmade(this.request.signal)) {
+      this.note(`${name} was never made whole, for want of room: it is received again`);
+    }
     this.receiver = new WalReceiver(this.access, await toolsForServer(server.major), this.slot, spool.folder);
     this.continuityAt = 0;
+    this.joined = false;
     this.note(`receiving the log of ${describeAccess(this.access)}, timeline ${server.timeline}, slot ${this.slot}`);
   }
 
@@ -225,7 +231,9 @@ class LogStream {
   }
 
   private async storeFinished(signal: AbortSignal): Promise<void> {
-    this.summary.files += (await this.route?.spool.storeFinished(signal)) ?? 0;
+    const files = (await this.route?.spool.storeFinished(signal)) ?? 0;
+    this.summary.files += files;
+    if (files > 0) this.join();
   }
 
   private async flush(signal: AbortSignal): Promise<void> {
@@ -244,6 +252,13 @@ class LogStream {
   private stored(until: Lsn): void {
     this.summary.storedUntil = lsnText(until);
     this.lastTrouble = "";
+    this.join();
+  }
+
+  /** The first of a receiver's log is in the store: whether it follows what was there is looked at now, not in ten minutes. */
+  private join(): void {
+    if (!this.joined) this.continuityAt = 0;
+    this.joined = true;
   }
 
   /** Notes a moment of the server, and gives the receiver a second to be as far as the log was then. */

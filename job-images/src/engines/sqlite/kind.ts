@@ -1,6 +1,7 @@
 import { type DatabaseKind } from "../engine";
 import { sqliteCopy } from "./copy";
 import { diagnoseSqlite } from "./doctor";
+import { extractFromSqlite } from "./extract";
 import { openSqliteHeart, prepareSqlite } from "./heartbeat";
 import { sqliteStream } from "./stream-restore";
 
@@ -8,6 +9,7 @@ import { sqliteStream } from "./stream-restore";
 export const sqliteKind: DatabaseKind = {
   engines: [sqliteCopy],
   stream: sqliteStream,
+  extract: extractFromSqlite,
   prepare: prepareSqlite,
   openHeart: openSqliteHeart,
   diagnose: diagnoseSqlite,

@@ -12,6 +12,8 @@ export interface SqliteAccess {
   /** How long to wait for another connection's lock. @default 5 */
   readonly lockWaitSeconds?: number;
   readonly signal?: AbortSignal;
+  /** Nothing that is run may touch another file or start a program. @default false */
+  readonly safe?: boolean;
 }
 
 /** SQLite's result codes that a caller tells apart (sqlite.org/rescode.html). */
@@ -56,7 +58,11 @@ export async function runSql(access: SqliteAccess, sql: string): Promise<string[
     const output = await runTool(
       "setpriv",
       // The kernel ends the shell when this process dies, however it dies: a copy must not go on holding its lock.
-      ["--pdeathsig", "TERM", "--", "sqlite3", "-batch", "-bail", "-init", "/dev/null", "-list", databaseUri(access)],
+      [
+        ...["--pdeathsig", "TERM", "--", "sqlite3", "-batch", "-bail", "-init", "/dev/null", "-list"],
+        ...(access.safe ? ["-safe"] : []),
+        databaseUri(access),
+      ],
       { input: `${settings.join("\n")}\n${sql}\n`, signal: access.signal },
     );
     return output.split("\n").filter((line) => line !== "");
@@ -71,7 +77,12 @@ export async function readRows<Row>(access: SqliteAccess, sql: string): Promise<
   return (await runSql(access, sql)).map((line) => JSON.parse(line) as Row);
 }
 
-function databaseUri({ path, writable = false, create = false }: SqliteAccess): string {
+/** A file as SQLite opens it: no name is ever taken for an option. */
+export function databaseUri({
+  path,
+  writable = false,
+  create = false,
+}: Pick<SqliteAccess, "path" | "writable" | "create">): string {
   const mode = create ? "rwc" : writable ? "rw" : "ro";
   return `file://${path.split("/").map(encodeURIComponent).join("/")}?mode=${mode}`;
 }

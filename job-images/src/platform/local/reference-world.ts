@@ -11,6 +11,8 @@ import { referenceDatabaseSettings, referenceRoles, referenceSchema, referenceTr
 export const durableSettings: Readonly<Record<string, string>> = {
   wal_level: "replica",
   max_wal_senders: "5",
+  max_replication_slots: "5",
+  max_slot_wal_keep_size: "1GB",
   shared_buffers: "128MB",
   wal_log_hints: "on",
 };
@@ -38,17 +40,37 @@ export class ReferenceWorld {
 
   private constructor(readonly primary: LocalServer) {}
 
-  /** Starts the primary and fills its database. @param scale of the data; 1 is about 100 MB */
-  static async create(scale: number, signal?: AbortSignal): Promise<ReferenceWorld> {
+  /**
+   * Starts the primary and fills its database.
+   *
+   * @param scale of the data; 1 is about 100 MB
+   * @param slot the replication slot of its log, where somebody will stream it
+   */
+  static async create(scale: number, signal?: AbortSignal, slot?: string): Promise<ReferenceWorld> {
     const tools = await newestServerTools();
     const primary = await LocalServer.create({ tools, settings: durableSettings, dataChecksums: true, signal });
     const world = new ReferenceWorld(primary);
     try {
-      await world.fill(scale);
+      await world.fill(scale, slot);
       return world;
     } catch (error) {
       await world.destroy();
       throw error;
+    }
+  }
+
+  /** As a superuser connects to it, who may put recovered rows beside the live ones. */
+  get adminUrl(): string {
+    return this.primary.url(databaseName);
+  }
+
+  /** Work on its database as a superuser. */
+  async inDatabase<Result>(work: (client: Client) => Promise<Result>): Promise<Result> {
+    const client = await connect(this.primary.access(databaseName), { applicationName: "dr drill" });
+    try {
+      return await work(client);
+    } finally {
+      await client.end();
     }
   }
 
@@ -105,7 +127,7 @@ export class ReferenceWorld {
     await this.primary.destroy();
   }
 
-  private async fill(scale: number): Promise<void> {
+  private async fill(scale: number, slot: string | undefined): Promise<void> {
     const admin = await connect(this.primary.access());
     try {
       await admin.query(referenceRoles);
@@ -117,7 +139,7 @@ export class ReferenceWorld {
     const client = await connect(this.primary.access(databaseName));
     try {
       await client.query(referenceSchema(scale));
-      for (const statement of await prepareStatements(client, backupRole)) await client.query(statement);
+      for (const statement of await prepareStatements(client, backupRole, slot)) await client.query(statement);
       await client.query(`ALTER ROLE ${backupRole} REPLICATION`);
     } finally {
       await client.end();
