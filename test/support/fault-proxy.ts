@@ -194,6 +194,9 @@ export class FaultProxy {
 
   private async exchange(incoming: IncomingMessage, throttled = false) {
     const upstream = this.open(incoming);
+    // Before the body: a small one is answered while the line is still slow.
+    const responded = once(upstream, "response") as Promise<[IncomingMessage]>;
+    responded.catch(() => undefined);
     if (throttled) {
       for await (const chunk of incoming as Readable) {
         for (const part of slicesOf(chunk as Buffer)) {
@@ -203,7 +206,7 @@ export class FaultProxy {
       }
       upstream.end();
     } else upstream.end(await buffer(incoming));
-    const [response] = (await once(upstream, "response")) as [IncomingMessage];
+    const [response] = await responded;
     const body = await buffer(response);
     const headers: Record<string, string | string[] | undefined> = { ...response.headers };
     delete headers["transfer-encoding"];
