@@ -9,8 +9,10 @@ export interface LastRun {
   readonly measuredRtoSeconds: number | null;
 }
 
-/** How far the stored log carries the newest base backup. */
+/** How far the stored log carries the newest base backup, or how far the stream of a SQLite file reaches. */
 export interface LogStatus {
+  /** What brings it, as a person calls it. @default "`dr stream`" */
+  readonly writer?: string;
   /** Since the newest moment that it covers; `null` when it covers none, or there is no base backup. */
   readonly ageSeconds: number | null;
   /** What a disaster now may lose. */
@@ -73,15 +75,18 @@ export function judgeProtectionStatus(status: ProtectionStatus): EvidenceCheck[]
   ];
 }
 
-function judgeLog({ ageSeconds, maxAgeSeconds, gap }: LogStatus, ageText: (seconds: number) => string): EvidenceCheck {
+function judgeLog(
+  { ageSeconds, maxAgeSeconds, gap, writer = "`dr stream`" }: LogStatus,
+  ageText: (seconds: number) => string,
+): EvidenceCheck {
   const fail = (detail: string): EvidenceCheck => ({ name: "log", verdict: Verdict.Fail, detail });
   if (gap)
     return fail(`a hole at ${gap.segment}: ${gap.why}; nothing after it can be recovered until the next base backup`);
-  if (ageSeconds === null) return fail("no base backup with a log behind it: is `dr stream` running?");
+  if (ageSeconds === null) return fail(`no base backup with a log behind it: is ${writer} running?`);
   const detail = `the store has it up to ${ageText(ageSeconds)} ago, ${ageText(maxAgeSeconds)} allowed`;
   return ageSeconds <= maxAgeSeconds
     ? { name: "log", verdict: Verdict.Pass, detail }
-    : fail(`${detail}: is \`dr stream\` running?`);
+    : fail(`${detail}: is ${writer} running?`);
 }
 
 function judgeLastRun(

@@ -1,13 +1,19 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
+import { mkdirSync, utimesSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { moto, whyNoMoto } from "../support/moto";
 import { makeDatabase, temporaryFolder } from "../support/postgres";
 import { drJson, writeConfig } from "../support/runner";
 import { skip } from "../support/skip";
+import { backUp, protectedFile } from "../support/sqlite";
 
 interface Status {
   verdict: string;
-  databases: { newestRecoveryPoint: { id: string } | null; checks: { name: string; verdict: string }[] }[];
+  databases: {
+    newestRecoveryPoint: { id: string } | null;
+    checks: { name: string; verdict: string; detail: string }[];
+  }[];
 }
 
 describe("dr status", () => {
@@ -53,6 +59,33 @@ describe("dr status", () => {
       "RestoreTestAgeSeconds",
       "RestoreTestNotPassed",
     ]);
+  });
+});
+
+describe("dr status of a streamed SQLite file", () => {
+  it("[guide 3, 12] says when Litestream stands still, and nothing where nothing is streamed", async function () {
+    this.timeout(60_000);
+    const file = protectedFile("CREATE TABLE t (a)");
+    await backUp(file);
+    const log = async (): Promise<string | undefined> => {
+      const { json } = await drJson<Status>(["status", "--config", file.config]);
+      const check = json.databases[0]!.checks.find(({ name }) => name === "log");
+      return check && `${check.verdict}: ${check.detail}`;
+    };
+    assert.equal(await log(), undefined);
+    const folder = join(file.store, "wal/it/generations/0123456789abcdef/wal");
+    mkdirSync(folder, { recursive: true });
+    for (const [name, hoursAgo] of [
+      ["00000000_00000000.wal.lz4", 9],
+      ["00000000_00001038.wal.lz4", 2],
+    ] as const) {
+      writeFileSync(join(folder, name), "x");
+      const at = new Date(Date.now() - hoursAgo * 3_600_000);
+      utimesSync(join(folder, name), at, at);
+    }
+    assert.match((await log())!, /^fail: the store has it up to 2 h.* ago, 1 h allowed: is Litestream running\?$/);
+    writeFileSync(join(folder, "00000000_00002070.wal.lz4"), "x");
+    assert.match((await log())!, /^pass: /);
   });
 });
 

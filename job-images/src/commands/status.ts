@@ -1,6 +1,7 @@
 import {
   combineVerdicts,
   type DatabaseConfig,
+  Engine,
   type Evidence,
   EvidenceKind,
   exitCodeOf,
@@ -9,6 +10,7 @@ import {
   type LogStatus,
   maxRecoveryPointAgeMinutes,
   objectivesFrom,
+  streamPrefix,
 } from "../../../recovery";
 import { type Command, type CommandContext } from "../command";
 import { databasesNamed } from "../config-file";
@@ -72,7 +74,11 @@ async function statusOf(context: CommandContext, database: DatabaseConfig) {
   const restoreTest = lastOf(EvidenceKind.RestoreTest);
   const drill = lastOf(EvidenceKind.Drill);
   const proof = lastOf(EvidenceKind.Proof);
-  const log = database.wal && (await logStatus(store, database.name, catalog, ageSeconds, rpoMinutes * 60));
+  const log = database.wal
+    ? await logStatus(store, database.name, catalog, ageSeconds, rpoMinutes * 60)
+    : database.engine === Engine.Sqlite
+      ? await streamStatus(store, database.name, ageSeconds, rpoMinutes * 60)
+      : undefined;
   const checks = judgeProtectionStatus({
     log,
     recoveryPointAgeSeconds: ageSeconds(newest?.at),
@@ -108,6 +114,26 @@ async function statusOf(context: CommandContext, database: DatabaseConfig) {
       achievedRpoSeconds: record.achievedRpoSeconds,
     };
   }
+}
+
+/**
+ * How old the newest piece of a SQLite file's stream is. A heartbeat makes one every time, so an old piece means that
+ * Litestream stands still; whether what it writes can be restored is for the restore test to say.
+ *
+ * @returns undefined where nothing is streamed
+ */
+async function streamStatus(
+  store: ObjectStore,
+  database: string,
+  ageSeconds: (at: string | undefined) => number | null,
+  maxAgeSeconds: number,
+): Promise<LogStatus | undefined> {
+  let newest: Date | undefined;
+  for await (const { lastModified } of store.list(streamPrefix(database))) {
+    if (newest === undefined || lastModified > newest) newest = lastModified;
+  }
+  if (newest === undefined) return undefined;
+  return { writer: "Litestream", ageSeconds: ageSeconds(newest.toISOString()), maxAgeSeconds };
 }
 
 async function logStatus(
