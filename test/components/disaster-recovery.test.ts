@@ -265,10 +265,7 @@ describe("DisasterRecovery of what RDS restores", () => {
     const ledger = { ...server, name: "ledger", rds: { clusterIdentifier: "ledger-prod" } };
     const made = await register(() => void new DisasterRecovery("dr", { ...args, databases: [server, ledger] }));
     const names = made.ofType("kubernetes:batch/v1:CronJob").map(({ name }) => name);
-    assert.deepEqual(
-      names.filter((name) => /pitr|reaper/.test(name)).sort(),
-      ["dr-pitr-test-ledger", "dr-reaper"],
-    );
+    assert.deepEqual(names.filter((name) => /pitr|reaper/.test(name)).sort(), ["dr-pitr-test-ledger", "dr-reaper"]);
     assert.deepEqual(
       configOf(made, "dr-reaper").databases.map(({ rds }) => rds),
       [{ clusterIdentifier: "ledger-prod", region: "eu-central-1" }],
