@@ -69,7 +69,7 @@ function recoverySite({ managedDatabase, store, ...rest }: StackConfig) {
 
 /** What both regions are told alike. */
 function shared({ application, environment, region, accountId, image, ...rest }: Omit<StackConfig, "store">) {
-  const { databases, backup, restoreTest, proof, alerts } = rest;
+  const { databases, backup, restoreTest, proof, pointInTimeTest, alerts } = rest;
   const { rpoMinutes, rtoMinutes } = rest.objectives;
   const objectives = { rpoMinutes, rtoMinutes };
   const runbooks = Object.fromEntries(rest.runbooks.map((file) => [basename(file), readFileSync(file, "utf8")]));
@@ -85,6 +85,7 @@ function shared({ application, environment, region, accountId, image, ...rest }:
     backup,
     restoreTest,
     proof,
+    pointInTimeTest,
     runbooks,
     alerts,
   };

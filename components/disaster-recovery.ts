@@ -85,6 +85,8 @@ export interface DisasterRecoveryArgs {
   restoreTest?: JobScheduleArgs;
   /** When the restore test is itself put to the test. @default weekly, on Tuesday at five */
   proof?: JobScheduleArgs;
+  /** When RDS restores its own log into a throw-away instance, to be proven. @default weekly, on Wednesday at five */
+  pointInTimeTest?: JobScheduleArgs;
   /** @default 30 days hot, 90 in Glacier */
   retention?: BackupRetentionArgs;
   /** @default 14 days, governance */
@@ -191,6 +193,7 @@ export class DisasterRecovery extends pulumi.ComponentResource {
         backup: args.backup,
         restoreTest: args.restoreTest,
         proof: args.proof,
+        pointInTimeTest: args.pointInTimeTest,
         asleep: false,
         tags,
       },

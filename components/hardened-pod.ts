@@ -104,7 +104,7 @@ export function podSurroundings(
       job,
       kind: args.network?.kind ?? NetworkPolicyKind.Kubernetes,
       awsCidrs: args.network?.awsCidrs,
-      databases: databaseEndpoints(args.databases),
+      databases: databaseEndpoints(job, args.databases),
       identityProvider,
       region: args.region,
       podLabels: { "app.kubernetes.io/name": component, "app.kubernetes.io/instance": name },

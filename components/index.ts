@@ -25,8 +25,13 @@ export type {
 export { IdentityProvider, NetworkPolicyKind } from "./job-network";
 export type { JobNetworkArgs } from "./job-network";
 export type { ProtectedManagedDatabaseArgs } from "./managed-database";
+export { PointInTimeTestJob } from "./point-in-time-test-job";
+export type { PointInTimeTestJobArgs } from "./point-in-time-test-job";
 export { ProofJob } from "./proof-job";
 export type { ProofJobArgs } from "./proof-job";
+export type { RdsRestoreArgs, RdsSourceArgs, RdsTestArgs } from "./rds-source";
+export { ReaperJob } from "./reaper-job";
+export type { ReaperJobArgs } from "./reaper-job";
 export { RecoveryAlerts, SubscriptionProtocol } from "./recovery-alerts";
 export type { RecoveryAlertsArgs, SeverityTopicsArgs, SubscriptionArgs, WatchedReplicaArgs } from "./recovery-alerts";
 export { RecoveryCopies } from "./recovery-copies";

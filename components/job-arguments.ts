@@ -17,6 +17,7 @@ import { type ArgumentProblems } from "./argument-problems";
 import { expectRegion } from "./aws-names";
 import { IdentityProvider, type JobNetworkArgs, NetworkPolicyKind } from "./job-network";
 import { markExpectation, markPattern } from "./labels-and-tags";
+import { expectRdsSource, rdsConfig, type RdsSourceArgs } from "./rds-source";
 
 /** One key of a Kubernetes Secret or ConfigMap in the jobs' namespace. */
 export interface KeyReferenceArgs {
@@ -98,6 +99,8 @@ export interface ProtectedDatabaseArgs {
   orphanRules?: OrphanRule[];
   /** Stream its log as well; of `postgres` alone, since RDS keeps its own. @default none: what came after a dump is lost */
   wal?: WalArgs;
+  /** The instance or cluster, which RDS restores to any moment. Of `rds` alone. @default RDS's own backups are in no plan */
+  rds?: RdsSourceArgs;
   /** Where the file is. Of `sqlite` alone. */
   file?: SqliteFileArgs;
   /** Stream the file as well, by Litestream. Of `sqlite` alone. @default none: what came after a copy is lost */
@@ -277,7 +280,7 @@ function expectServer(
   database: ProtectedDatabaseArgs,
   path: (field: string) => string,
 ): void {
-  const { engine, cidrs = [], wal } = database;
+  const { engine, cidrs = [], wal, rds } = database;
   problems.expectInteger(path("port"), database.port, 1, 65_535);
   problems.expect(
     cidrs.length > 0,
@@ -296,6 +299,11 @@ function expectServer(
   }
   for (const field of ["file", "stream"] as const) {
     if (database[field] !== undefined) problems.add(path(field), `does not belong to engine ${engine}`);
+  }
+  if (rds !== undefined) {
+    if (engine !== Engine.Rds) problems.add(path("rds"), `does not belong to engine ${engine}`);
+    expectRdsSource(problems, rds, path);
+    expectCidrs(problems, path("rds.test.cidrs"), rds.test?.cidrs ?? []);
   }
   if (wal === undefined) return;
   if (engine !== Engine.Postgres) {
@@ -320,6 +328,7 @@ function expectFile(
     "cidrs",
     "port",
     "wal",
+    "rds",
   ] as const) {
     if (database[field] !== undefined) problems.add(path(field), "does not belong to engine sqlite");
   }
@@ -354,9 +363,12 @@ function expectCidrs(problems: ArgumentProblems, propertyPath: string, cidrs: re
   );
 }
 
-/** The network's view of the databases. */
-export function databaseEndpoints(databases: readonly ProtectedDatabaseArgs[]) {
-  return databases.flatMap(({ cidrs, port }) => (cidrs === undefined ? [] : { cidrs, port: port ?? defaultPort }));
+/** The network's view of the databases: of the copies that RDS makes for its test, and else of where they are. */
+export function databaseEndpoints(job: RecoveryJob, databases: readonly ProtectedDatabaseArgs[]) {
+  return databases.flatMap(({ cidrs: here, port, rds }) => {
+    const cidrs = job === RecoveryJob.PointInTimeTest ? (rds?.test?.cidrs ?? here) : here;
+    return cidrs === undefined ? [] : { cidrs, port: port ?? defaultPort };
+  });
 }
 
 /**
@@ -378,8 +390,8 @@ export function jobConfigText(
   });
 }
 
-/** The jobs that log in to a database. */
-export const loggingIn: readonly RecoveryJob[] = [RecoveryJob.Backup, RecoveryJob.Stream];
+/** The jobs that log in to a database, or to a copy that RDS has made of it. */
+export const loggingIn: readonly RecoveryJob[] = [RecoveryJob.Backup, RecoveryJob.Stream, RecoveryJob.PointInTimeTest];
 
 function databaseConfig(
   job: RecoveryJob,
@@ -387,7 +399,7 @@ function databaseConfig(
   database: ProtectedDatabaseArgs,
   backup: DatabaseConfig["backup"],
 ) {
-  const { name, engine, url, standbyUrl, passwordSecret, proofLevel, orphanRules, wal, file } = database;
+  const { name, engine, url, standbyUrl, passwordSecret, proofLevel, orphanRules, wal, file, rds } = database;
   return {
     name,
     engine,
@@ -400,6 +412,7 @@ function databaseConfig(
     proof: proofLevel === undefined ? undefined : { level: proofLevel },
     checks: orphanRules === undefined ? undefined : { orphans: orphanRules },
     wal: wal && walConfig(args, name, wal),
+    rds: rds && rdsConfig(args.region, rds),
   };
 }
 

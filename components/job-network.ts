@@ -34,6 +34,8 @@ export const NetworkPeer = {
   Store: "s3",
   /** Signing and checking of evidence. */
   Kms: "kms",
+  /** Restores by RDS itself: its API, and not a database in it. */
+  Rds: "rds",
   /** Publishing of metrics. */
   Metrics: "monitoring",
 } as const;
@@ -48,6 +50,16 @@ export const jobPeers: Readonly<Record<RecoveryJob, readonly NetworkPeer[]>> = {
   [RecoveryJob.Stream]: [NetworkPeer.Dns, NetworkPeer.Database, NetworkPeer.Credentials, NetworkPeer.Store],
   [RecoveryJob.RestoreTest]: [NetworkPeer.Dns, NetworkPeer.Credentials, NetworkPeer.Store, NetworkPeer.Kms],
   [RecoveryJob.Prove]: [NetworkPeer.Dns, NetworkPeer.Credentials, NetworkPeer.Store, NetworkPeer.Kms],
+  // The one server that it logs in to is the copy that RDS has made for it.
+  [RecoveryJob.PointInTimeTest]: [
+    NetworkPeer.Dns,
+    NetworkPeer.Database,
+    NetworkPeer.Credentials,
+    NetworkPeer.Store,
+    NetworkPeer.Kms,
+    NetworkPeer.Rds,
+  ],
+  [RecoveryJob.Reap]: [NetworkPeer.Dns, NetworkPeer.Credentials, NetworkPeer.Rds],
   [RecoveryJob.Status]: [
     NetworkPeer.Dns,
     NetworkPeer.Credentials,
@@ -168,6 +180,7 @@ export function egressRules(settings: Omit<JobNetworkSettings, "metadata" | "pod
         : [aws],
     [NetworkPeer.Store]: [aws],
     [NetworkPeer.Kms]: [aws],
+    [NetworkPeer.Rds]: [aws],
     [NetworkPeer.Metrics]: [aws],
   };
   const rules = jobPeers[settings.job].flatMap((peer) => rulesOf[peer]);
@@ -211,6 +224,7 @@ export function ciliumEgressRules(settings: Omit<JobNetworkSettings, "metadata" 
         : [service("sts")],
     [NetworkPeer.Store]: [service("s3")],
     [NetworkPeer.Kms]: [service("kms")],
+    [NetworkPeer.Rds]: [service("rds")],
     [NetworkPeer.Metrics]: [service("monitoring")],
   };
   return jobPeers[settings.job].flatMap((peer) => rulesOf[peer]);

@@ -1,6 +1,7 @@
 import * as pulumi from "@pulumi/pulumi";
 import { Engine, type OrphanRule, type ProofLevel } from "../recovery";
 import { authorityMountPath, type KeyReferenceArgs, type ProtectedDatabaseArgs } from "./job-arguments";
+import { type RdsRestoreArgs } from "./rds-source";
 import { type ManagedDatabaseArgs, type ReplicaDatabase } from "./replica-database";
 
 /** A database that is made, and protected. */
@@ -21,12 +22,20 @@ export interface ProtectedManagedDatabaseArgs extends ManagedDatabaseArgs {
   proofLevel?: ProofLevel;
   /** Foreign keys that the application keeps and the database does not declare. */
   orphanRules?: OrphanRule[];
+  /** How RDS restores it. Which instance, key and secret it is, the component knows. @default tests where the instance is */
+  rds?: RdsRestoreArgs;
 }
+
+/** What the jobs are told of a managed database. */
+type KnownDatabase = Pick<
+  ReplicaDatabase,
+  "identifier" | "address" | "port" | "secretArn" | "dataKeyArn" | "monitoringRoleArn"
+>;
 
 /** A managed database as the jobs see it. */
 export function protectedDatabaseOf(
   args: ProtectedManagedDatabaseArgs,
-  database: Pick<ReplicaDatabase, "address" | "port">,
+  database: KnownDatabase,
   databaseName: string,
 ): ProtectedDatabaseArgs {
   const { name, cidrs, backupUser = "backup", passwordSecret, certificateAuthority, proofLevel, orphanRules } = args;
@@ -44,13 +53,28 @@ export function protectedDatabaseOf(
     cidrs,
     proofLevel,
     orphanRules,
+    rds: {
+      ...args.rds,
+      instanceIdentifier: database.identifier,
+      secretArn: database.secretArn,
+      dataKeyArn: database.dataKeyArn,
+      monitoringRoleArn: database.monitoringRoleArn,
+    },
   };
 }
 
 /** A managed database before there is one: what can be checked of it. */
 export function unmadeDatabase(args: ProtectedManagedDatabaseArgs): ProtectedDatabaseArgs {
-  const address = pulumi.output("not-made-yet");
-  return protectedDatabaseOf(args, { address, port: pulumi.output(5432) }, args.databaseName ?? args.name);
+  const unknown = pulumi.output("not-made-yet");
+  const database = {
+    identifier: unknown,
+    address: unknown,
+    port: pulumi.output(5432),
+    secretArn: unknown,
+    dataKeyArn: unknown,
+    monitoringRoleArn: unknown,
+  };
+  return protectedDatabaseOf(args, database, args.databaseName ?? args.name);
 }
 
 /** The part of the arguments that is the database's own. */

@@ -1,11 +1,12 @@
 import * as aws from "@pulumi/aws";
 import * as pulumi from "@pulumi/pulumi";
-import { Identity, identityPolicy, SigningKeyKind, statusMetricNamespace } from "../recovery";
+import { Identity, identityPolicy, RdsActor, SigningKeyKind, statusMetricNamespace } from "../recovery";
 import { ArgumentProblems } from "./argument-problems";
 import { expectAccountId, expectRegion, partitionOf } from "./aws-names";
 import { type StorePrincipalsArgs } from "./backup-bucket";
 import { IdentityProvider } from "./job-network";
 import { markExpectation, markPattern, tagsOf } from "./labels-and-tags";
+import { rdsSourcesPolicy, type RdsSourceArgs } from "./rds-source";
 
 /** A service account whose pods work as an identity. */
 export interface ServiceAccountArgs {
@@ -23,6 +24,8 @@ export interface IdentityServiceAccountsArgs {
   moreBackupWriters?: ServiceAccountArgs[];
   /** Others whose pods also work as the evidence writer. @default none */
   moreEvidenceWriters?: ServiceAccountArgs[];
+  /** Whose pods delete what tests of RDS left behind, and see nothing of the store. Needs `rdsSources`. */
+  reaper?: ServiceAccountArgs;
 }
 
 /** The OpenID Connect provider of a cluster, for IRSA. */
@@ -50,6 +53,11 @@ export interface RecoveryIdentityArgs {
   dataKeyArn?: pulumi.Input<string | undefined>;
   /** @default none: evidence is not signed */
   signingKey?: SigningKeyArgs;
+  /**
+   * The instances and clusters that RDS restores: the restore reader then makes copies and deletes nothing, the evidence
+   * writer makes and deletes throw-aways, the auditor looks. @default none: no identity may do anything in RDS
+   */
+  rdsSources?: RdsSourceArgs[];
   serviceAccounts: IdentityServiceAccountsArgs;
   /** @default pod-identity */
   identityProvider?: IdentityProvider;
@@ -64,7 +72,8 @@ export interface RecoveryIdentityArgs {
 /**
  * The identities that work with a store, each an IAM role that may do what the one table of rights says and nothing
  * else: the backup writer adds and cannot take away, the restore reader reads, the evidence writer alone vouches for
- * what was proven, the auditor sees everything about the data and none of the data.
+ * what was proven, the auditor sees everything about the data and none of the data. Where RDS restores a database, a
+ * policy of its own gives each what it may do there, and a fifth, the reaper, has no right but to delete throw-aways.
  *
  * ```ts
  * new RecoveryIdentity("identity", {
@@ -80,25 +89,28 @@ export class RecoveryIdentity extends pulumi.ComponentResource {
   public readonly restoreReaderRoleArn: pulumi.Output<string | undefined>;
   public readonly evidenceWriterRoleArn: pulumi.Output<string | undefined>;
   public readonly auditorRoleArn: pulumi.Output<string | undefined>;
+  public readonly reaperRoleArn: pulumi.Output<string | undefined>;
 
   /** @throws InputPropertiesError naming every invalid argument, before anything is registered */
   constructor(name: string, args: RecoveryIdentityArgs, opts: pulumi.ComponentResourceOptions = {}) {
     recoveryIdentityProblems(args).throwIfAny("RecoveryIdentity", name);
     super("disaster-recovery:index:RecoveryIdentity", name, args, opts);
     const accountsOf = accountsByIdentity(args.serviceAccounts);
-    const roleArn = (identity: Identity) => {
-      const accounts = accountsOf[identity];
-      return pulumi.output(accounts.length === 0 ? undefined : this.role(name, args, identity, accounts).arn);
+    const roleArn = (owner: RoleOwner) => {
+      const accounts = accountsOf[owner];
+      return pulumi.output(accounts.length === 0 ? undefined : this.role(name, args, owner, accounts).arn);
     };
     this.backupWriterRoleArn = roleArn(Identity.BackupWriter);
     this.restoreReaderRoleArn = roleArn(Identity.RestoreReader);
     this.evidenceWriterRoleArn = roleArn(Identity.EvidenceWriter);
     this.auditorRoleArn = roleArn(Identity.Auditor);
+    this.reaperRoleArn = roleArn(RdsActor.Reaper);
     this.registerOutputs({
       backupWriterRoleArn: this.backupWriterRoleArn,
       restoreReaderRoleArn: this.restoreReaderRoleArn,
       evidenceWriterRoleArn: this.evidenceWriterRoleArn,
       auditorRoleArn: this.auditorRoleArn,
+      reaperRoleArn: this.reaperRoleArn,
     });
   }
 
@@ -110,6 +122,7 @@ export class RecoveryIdentity extends pulumi.ComponentResource {
         [Identity.RestoreReader]: this.restoreReaderRoleArn,
         [Identity.EvidenceWriter]: this.evidenceWriterRoleArn,
         [Identity.Auditor]: this.auditorRoleArn,
+        [RdsActor.Reaper]: this.reaperRoleArn,
       })
       .apply(
         (arns) =>
@@ -120,16 +133,16 @@ export class RecoveryIdentity extends pulumi.ComponentResource {
   private role(
     name: string,
     args: RecoveryIdentityArgs,
-    identity: Identity,
+    owner: RoleOwner,
     serviceAccounts: readonly ServiceAccountArgs[],
   ): aws.iam.Role {
     const { application, environment, region } = args;
     const tags = tagsOf({ application, environment, component: "recovery-identity" }, args.tags);
     const role = new aws.iam.Role(
-      `${name}-${identity}`,
+      `${name}-${owner}`,
       {
-        name: roleNameOf(args, identity),
-        description: `Recovery of ${application} (${environment}): ${identity}.`,
+        name: roleNameOf(args, owner),
+        description: `Recovery of ${application} (${environment}): ${owner}.`,
         assumeRolePolicy: pulumi
           .all([...serviceAccounts])
           .apply((accounts) => JSON.stringify(trustPolicy(args, accounts))),
@@ -137,22 +150,29 @@ export class RecoveryIdentity extends pulumi.ComponentResource {
       },
       { parent: this },
     );
-    new aws.iam.RolePolicy(
-      `${name}-${identity}`,
-      {
-        role: role.name,
-        policy: pulumi
-          .all([args.bucketArn, args.dataKeyArn, pulumi.output(args.signingKey)])
-          .apply(([bucketArn, dataKeyArn, signingKey]) =>
-            JSON.stringify(rolePolicy(identity, { bucketArn, dataKeyArn, signingKey })),
-          ),
-      },
-      { parent: this },
-    );
+    if (owner !== RdsActor.Reaper) {
+      new aws.iam.RolePolicy(
+        `${name}-${owner}`,
+        {
+          role: role.name,
+          policy: pulumi
+            .all([args.bucketArn, args.dataKeyArn, pulumi.output(args.signingKey)])
+            .apply(([bucketArn, dataKeyArn, signingKey]) =>
+              JSON.stringify(rolePolicy(owner, { bucketArn, dataKeyArn, signingKey })),
+            ),
+        },
+        { parent: this },
+      );
+    }
+    const actor = rdsActorOf[owner];
+    if (actor !== undefined && (args.rdsSources ?? []).length > 0) {
+      const policy = rdsSourcesPolicy(actor, args, args.rdsSources!).apply((document) => JSON.stringify(document));
+      new aws.iam.RolePolicy(`${name}-${owner}-rds`, { role: role.name, policy }, { parent: this });
+    }
     if ((args.identityProvider ?? IdentityProvider.PodIdentity) !== IdentityProvider.PodIdentity) return role;
     serviceAccounts.forEach((serviceAccount, at) => {
       new aws.eks.PodIdentityAssociation(
-        at === 0 ? `${name}-${identity}` : `${name}-${identity}-${at + 1}`,
+        at === 0 ? `${name}-${owner}` : `${name}-${owner}-${at + 1}`,
         {
           region,
           clusterName: args.clusterName!,
@@ -168,22 +188,35 @@ export class RecoveryIdentity extends pulumi.ComponentResource {
   }
 }
 
-function accountsByIdentity(accounts: IdentityServiceAccountsArgs): Record<Identity, readonly ServiceAccountArgs[]> {
-  const { backupWriter, restoreReader, evidenceWriter, auditor, moreBackupWriters, moreEvidenceWriters } = accounts;
+/** Whose a role is: an identity's of the store, or the reaper's. */
+type RoleOwner = Identity | typeof RdsActor.Reaper;
+
+/** As whom each works with RDS; a backup writer dumps over the wire and has nothing to do there. */
+const rdsActorOf: Readonly<Partial<Record<RoleOwner, RdsActor>>> = {
+  [Identity.RestoreReader]: RdsActor.Restorer,
+  [Identity.EvidenceWriter]: RdsActor.Tester,
+  [Identity.Auditor]: RdsActor.Observer,
+  [RdsActor.Reaper]: RdsActor.Reaper,
+};
+
+function accountsByIdentity(accounts: IdentityServiceAccountsArgs): Record<RoleOwner, readonly ServiceAccountArgs[]> {
+  const { backupWriter, restoreReader, evidenceWriter, auditor, reaper } = accounts;
+  const { moreBackupWriters, moreEvidenceWriters } = accounts;
   const listed = (...all: (ServiceAccountArgs | undefined)[]) => all.filter((account) => account !== undefined);
   return {
     [Identity.BackupWriter]: listed(backupWriter, ...(moreBackupWriters ?? [])),
     [Identity.RestoreReader]: listed(restoreReader),
     [Identity.EvidenceWriter]: listed(evidenceWriter, ...(moreEvidenceWriters ?? [])),
     [Identity.Auditor]: listed(auditor),
+    [RdsActor.Reaper]: listed(reaper),
   };
 }
 
 type RoleScope = Pick<RecoveryIdentityArgs, "application" | "environment" | "region" | "accountId">;
 
-/** The name of an identity's role. */
-export function roleNameOf({ application, environment, region }: Omit<RoleScope, "accountId">, identity: Identity) {
-  return `${application}-${environment}-${region}-${identity}`;
+/** The name of a role. */
+export function roleNameOf({ application, environment, region }: Omit<RoleScope, "accountId">, owner: RoleOwner) {
+  return `${application}-${environment}-${region}-${owner}`;
 }
 
 /** The ARNs that the identities' roles have or will have: a bucket's policy can name a role before it exists. */
@@ -285,6 +318,9 @@ export function recoveryIdentityProblems(args: RecoveryIdentityArgs): ArgumentPr
   }
   if (Object.values(accountsByIdentity(args.serviceAccounts)).every((accounts) => accounts.length === 0)) {
     problems.add("serviceAccounts", "names none: expected a service account for at least one identity");
+  }
+  if (args.serviceAccounts.reaper !== undefined && (args.rdsSources ?? []).length === 0) {
+    problems.add("serviceAccounts.reaper", "has nothing to look through: name rdsSources");
   }
   if (args.identityProvider === IdentityProvider.Irsa) {
     const { oidcProvider } = args;

@@ -11,7 +11,9 @@ import {
 } from "./job-arguments";
 import { IdentityProvider, type JobNetworkArgs } from "./job-network";
 import { labelsOf } from "./labels-and-tags";
+import { PointInTimeTestJob, pointInTimeTestJobProblems } from "./point-in-time-test-job";
 import { ProofJob, proofJobProblems } from "./proof-job";
+import { ReaperJob, reaperJobProblems } from "./reaper-job";
 import {
   type OidcProviderArgs,
   RecoveryIdentity,
@@ -72,7 +74,8 @@ export interface RecoveryJobsSettings {
   readonly backup?: JobScheduleArgs;
   readonly restoreTest?: JobScheduleArgs;
   readonly proof?: JobScheduleArgs;
-  /** Install what backs up and proves without starting it. The status is judged all the same. */
+  readonly pointInTimeTest?: JobScheduleArgs;
+  /** Install what backs up and proves without starting it. The status is judged, and throw-aways deleted, all the same. */
   readonly asleep: boolean;
   readonly tags?: Record<string, string>;
 }
@@ -90,6 +93,9 @@ export interface RecoveryJobs {
   readonly streamTests: ReadonlyMap<string, RestoreTestJob>;
   readonly walArchives: ReadonlyMap<string, WalArchive>;
   readonly proofs: ReadonlyMap<string, ProofJob>;
+  readonly pointInTimeTests: ReadonlyMap<string, PointInTimeTestJob>;
+  /** Absent where RDS restores no database. */
+  readonly reaper: ReaperJob | undefined;
 }
 
 /** What of the settings can be wrong. */
@@ -138,6 +144,20 @@ export function recoveryJobsProblems(name: string, args: RecoveryJobsArgs): Argu
     problems.addAll(
       proofJobProblems(account.name, { ...common, databases: [database], ...args.proof }),
       ofDatabase(database, jobPath("proof")),
+    );
+  }
+  for (const { database, account } of parts.restoredByRds) {
+    problems.addAll(
+      pointInTimeTestJobProblems(account.name, { ...common, databases: [database], ...args.pointInTimeTest }),
+      ofDatabase(database, jobPath("pointInTimeTest")),
+    );
+  }
+  if (parts.restoredByRds.length > 0) {
+    const own = parts.restoredByRds.map(({ database }) => database);
+    problems.addAll(reaperJobProblems(`${name}-reaper`, { ...common, databases: own }), (path) =>
+      clusterPath(
+        path.replace(/^databases\[(\d+)\]/, (_all, at: string) => `databases[${databases.indexOf(own[Number(at)]!)}]`),
+      ),
     );
   }
   for (const { database, account } of parts.streams) {
@@ -207,6 +227,7 @@ function partsOf(name: string, databases: readonly ProtectedDatabaseArgs[], name
     streams: streams.map(part("stream-test")),
     logs: databases.filter((database) => !isFile(database) && database.wal !== undefined).map(part("wal")),
     proofs: databases.map(part("prove")),
+    restoredByRds: databases.filter(({ rds }) => rds !== undefined).map(part("pitr-test")),
   };
 }
 
@@ -219,8 +240,10 @@ export function recoveryJobs(name: string, settings: RecoveryJobsSettings, paren
     restore: `${name}-restore`,
     restoreTest: `${name}-restore-test`,
     status: `${name}-status`,
+    reaper: `${name}-reaper`,
   };
   const parts = partsOf(name, settings.databases, namespace);
+  const hasRds = parts.restoredByRds.length > 0;
   const accountsOf = (list: readonly DatabasePart[]): ServiceAccountArgs[] => list.map(({ account }) => account);
   const identity = new RecoveryIdentity(
     `${name}-identity`,
@@ -239,9 +262,11 @@ export function recoveryJobs(name: string, settings: RecoveryJobsSettings, paren
         moreBackupWriters: accountsOf([...parts.files, ...parts.logs]),
         restoreReader: { namespace, name: names.restore },
         evidenceWriter: { namespace, name: names.restoreTest },
-        moreEvidenceWriters: accountsOf([...parts.streams, ...parts.proofs]),
+        moreEvidenceWriters: accountsOf([...parts.streams, ...parts.proofs, ...parts.restoredByRds]),
         auditor: { namespace, name: names.status },
+        reaper: hasRds ? { namespace, name: names.reaper } : undefined,
       },
+      rdsSources: parts.restoredByRds.map(({ database }) => database.rds!),
       tags: settings.tags,
     },
     { parent },
@@ -266,7 +291,7 @@ export function recoveryJobs(name: string, settings: RecoveryJobsSettings, paren
   const roleArnOf = (arn: pulumi.Output<string | undefined>) => arn as pulumi.Output<string>;
   const writer = { ...common, roleArn: roleArnOf(identity.backupWriterRoleArn), suspend };
   const prover = { ...common, roleArn: roleArnOf(identity.evidenceWriterRoleArn), suspend };
-  const { backup, restoreTest, proof } = settings;
+  const { backup, restoreTest, proof, pointInTimeTest } = settings;
   const each = <Made>(list: readonly DatabasePart[], make: (name: string, part: DatabasePart) => Made) =>
     new Map(list.map((part) => [part.database.name, make(part.account.name, part)]));
   return {
@@ -317,6 +342,20 @@ export function recoveryJobs(name: string, settings: RecoveryJobsSettings, paren
     proofs: each(parts.proofs, (own, { database }) => {
       return new ProofJob(own, { ...prover, databases: [database], ...proof }, opts);
     }),
+    pointInTimeTests: each(parts.restoredByRds, (own, { database }) => {
+      return new PointInTimeTestJob(own, { ...prover, databases: [database], ...pointInTimeTest }, opts);
+    }),
+    reaper: hasRds
+      ? new ReaperJob(
+          names.reaper,
+          {
+            ...common,
+            roleArn: roleArnOf(identity.reaperRoleArn),
+            databases: parts.restoredByRds.map(({ database }) => database),
+          },
+          opts,
+        )
+      : undefined,
   };
 }
 

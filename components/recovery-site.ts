@@ -59,6 +59,8 @@ export interface RecoverySiteArgs {
   restoreTest?: JobScheduleArgs;
   /** When the restore test is put to the test once the site is woken. @default weekly, on Tuesday at five */
   proof?: JobScheduleArgs;
+  /** When RDS's own log is tested once the site is woken. @default weekly, on Wednesday at five */
+  pointInTimeTest?: JobScheduleArgs;
   /** ARN of the copy of the database's secret in this region. It is written into the site's card. */
   databaseSecretArn?: pulumi.Input<string>;
   /** Runbooks of the site, texts by file name: kept in the store's copy under `runbooks/REGION/`. @default none */
@@ -103,7 +105,7 @@ export class RecoverySite extends pulumi.ComponentResource {
     const database = standbyDatabase && this.standby(name, args, standbyDatabase, opts);
     const databases = [
       ...(args.databases ?? []),
-      ...(database ? [protectedDatabaseOf(standbyDatabase, database, standbyDatabase.databaseName!)] : []),
+      ...(database ? [this.protectedStandby(args, standbyDatabase, database)] : []),
     ];
     const alerts = new RecoveryAlerts(
       `${name}-alerts`,
@@ -124,10 +126,11 @@ export class RecoverySite extends pulumi.ComponentResource {
       bucketArn: bucketArnOf(args.store.bucketName, region),
       dataKeyArn: args.store.dataKeyArn,
     };
-    const { cluster, image, backup, restoreTest, proof } = args;
+    const { cluster, image, backup, restoreTest, proof, pointInTimeTest } = args;
+    const schedules = { backup, restoreTest, proof, pointInTimeTest };
     const jobs = recoveryJobs(
       name,
-      { ...scope, cluster, image, databases, objectives, store, backup, restoreTest, proof, asleep: true, tags },
+      { ...scope, cluster, image, databases, objectives, store, ...schedules, asleep: true, tags },
       this,
     );
     this.storeUrl = pulumi.output(store.url);
@@ -163,6 +166,18 @@ export class RecoverySite extends pulumi.ComponentResource {
     });
   }
 
+  /** The standby as the jobs see it; the secret that names it is its source's, copied to this region. */
+  private protectedStandby(
+    { databaseSecretArn }: RecoverySiteArgs,
+    standby: StandbyDatabaseArgs,
+    database: ReplicaDatabase,
+  ): ProtectedDatabaseArgs {
+    const { identifier, address, port, dataKeyArn, monitoringRoleArn } = database;
+    const secretArn = pulumi.output(databaseSecretArn);
+    const known = { identifier, address, port, dataKeyArn, monitoringRoleArn, secretArn };
+    return protectedDatabaseOf(standby, known, standby.databaseName!);
+  }
+
   private card(
     name: string,
     args: RecoverySiteArgs,
@@ -187,6 +202,8 @@ export class RecoverySite extends pulumi.ComponentResource {
         sqliteBackups: namesOf(jobs.sqliteBackups, ({ cronJobName }) => cronJobName),
         streamTests: namesOf(jobs.streamTests, ({ cronJobName }) => cronJobName),
         proofs: namesOf(jobs.proofs, ({ cronJobName }) => cronJobName),
+        pointInTimeTests: namesOf(jobs.pointInTimeTests, ({ cronJobName }) => cronJobName),
+        reaper: jobs.reaper?.cronJobName,
       },
       walArchives: namesOf(jobs.walArchives, ({ statefulSetName }) => statefulSetName),
       roles: this.roleArns,

@@ -109,6 +109,10 @@ export class ReplicaDatabase extends pulumi.ComponentResource {
   public readonly port: pulumi.Output<number>;
   /** Secret with `host`, `port`, `dbname`, `username` and `password`; absent with `source`, whose own it is. */
   public readonly secretArn: pulumi.Output<string | undefined>;
+  /** The key that encrypts the storage of this region's instances. */
+  public readonly dataKeyArn: pulumi.Output<string>;
+  /** The role of enhanced monitoring. */
+  public readonly monitoringRoleArn: pulumi.Output<string>;
   /** Identifiers of the replicas, those in this region first. */
   public readonly replicaIdentifiers: pulumi.Output<string[]>;
   /** The replica in the recovery region. */
@@ -165,6 +169,8 @@ export class ReplicaDatabase extends pulumi.ComponentResource {
     this.address = first.instance.address;
     this.port = first.instance.port;
     this.secretArn = pulumi.output(password && this.secret(name, args, first.instance, password, kept));
+    this.dataKeyArn = first.keyArn;
+    this.monitoringRoleArn = settings.monitoringRoleArn;
     this.replicaIdentifiers = pulumi.all(
       [...local, ...(regional ? [regional] : [])].map(({ instance }) => instance.identifier),
     );
@@ -175,6 +181,8 @@ export class ReplicaDatabase extends pulumi.ComponentResource {
       address: this.address,
       port: this.port,
       secretArn: this.secretArn,
+      dataKeyArn: this.dataKeyArn,
+      monitoringRoleArn: this.monitoringRoleArn,
       replicaIdentifiers: this.replicaIdentifiers,
       regionalReplicaAddress: this.regionalReplicaAddress,
     });

@@ -70,6 +70,8 @@ export interface StackConfig {
   readonly backup: JobScheduleArgs;
   readonly restoreTest: JobScheduleArgs;
   readonly proof: JobScheduleArgs;
+  /** @default weekly, on Wednesday at five, where RDS restores a database */
+  readonly pointInTimeTest?: JobScheduleArgs;
   readonly alerts: AlertingArgs;
   /** @default nothing besides the store is copied to the recovery region */
   readonly copies?: CopiesArgs;
@@ -88,6 +90,17 @@ const orphanRule: z.ZodType<OrphanRule> = z.strictObject({
   referencedColumn: text.optional(),
   nullable: z.boolean().optional(),
 });
+const rdsRestore = {
+  restoreMinutes: number.optional(),
+  test: z
+    .strictObject({
+      subnetGroup: text.optional(),
+      securityGroupIds: texts.optional(),
+      cidrs: texts.optional(),
+      ttlMinutes: number.optional(),
+    })
+    .optional(),
+};
 const protectedFields = {
   name: text,
   cidrs: texts,
@@ -145,6 +158,7 @@ const objectSchemas = {
       deletionProtection: z.boolean().optional(),
       sizeGib: number.optional(),
       backupUser: text.optional(),
+      rds: z.strictObject(rdsRestore).optional(),
       source: z.strictObject({ identifier: text, arn: text, region: text }).optional(),
     })
     .optional(),
@@ -164,6 +178,17 @@ const objectSchemas = {
             flushSeconds: number.optional(),
             baseBackupSchedule: text.optional(),
             slot: text.optional(),
+          })
+          .optional(),
+        rds: z
+          .strictObject({
+            ...rdsRestore,
+            instanceIdentifier: text.optional(),
+            clusterIdentifier: text.optional(),
+            secretArn: text.optional(),
+            secretKeyArn: text.optional(),
+            dataKeyArn: text.optional(),
+            monitoringRoleArn: text.optional(),
           })
           .optional(),
         file: z
@@ -212,6 +237,7 @@ const objectSchemas = {
   backup: job,
   restoreTest: job,
   proof: job,
+  pointInTimeTest: job.optional(),
   copies: z
     .strictObject({
       images: z.strictObject({ repositoryPrefix: text }).optional(),

@@ -6,6 +6,10 @@ export const RecoveryJob = {
   RestoreTest: "restore-test",
   /** Sabotages copies, and requires that the restore test catches each. */
   Prove: "prove",
+  /** Has RDS restore its own log into a throw-away instance, and proves that. */
+  PointInTimeTest: "point-in-time-test",
+  /** Deletes the throw-aways that a killed test left. */
+  Reap: "reap",
   Status: "status",
 } as const;
 export type RecoveryJob = (typeof RecoveryJob)[keyof typeof RecoveryJob];

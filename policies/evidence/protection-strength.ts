@@ -62,6 +62,7 @@ export function strictnessOf(stack: StackResources): Strengths {
     atMost: {
       ...most("minutes between backups", running(stack, CronJobPurpose.Backup), gapMinutes),
       ...most("minutes between restore tests", running(stack, CronJobPurpose.RestoreTest), gapMinutes),
+      ...most("minutes between point-in-time tests", running(stack, CronJobPurpose.PointInTimeTest), gapMinutes),
     },
   };
 }
@@ -76,6 +77,7 @@ function extentOf(stack: StackResources): Strengths {
     atLeast: {
       "backup jobs that run": running(stack, CronJobPurpose.Backup).length,
       "restore tests that run": running(stack, CronJobPurpose.RestoreTest).length,
+      "point-in-time tests that run": running(stack, CronJobPurpose.PointInTimeTest).length,
       "drills that run": running(stack, CronJobPurpose.Drill).length,
       "alarms that tell somebody": armed.length,
       ...Object.fromEntries(databases.map(({ name, protections }) => [`protections of ${name}`, protections.length])),

@@ -7,15 +7,19 @@ import { type JudgedResource, known, remembered, type StackResources, UNKNOWN } 
 export const CronJobPurpose = {
   Backup: "backup",
   RestoreTest: "restore-test",
+  /** RDS restores its own log into an instance, which costs money: weekly, where a restore test is daily. */
+  PointInTimeTest: "point-in-time-test",
   Drill: "drill",
-  /** Watches the others. */
+  /** Watches the others, or cleans up after them. */
   Status: "status",
   Other: "other",
 } as const;
 export type CronJobPurpose = (typeof CronJobPurpose)[keyof typeof CronJobPurpose];
 
 const RESTORE_TEST = /\brestore[-_ ]?(test|check|drill)|\bpg_restore\b|\blitestream restore\b|\bbarman.*recover\b/i;
-const STATUS = /\bdr (status|doctor|verify|prove|probe)\b/i;
+// The test of a SQLite file's stream has the same command, and costs nothing.
+const POINT_IN_TIME_TEST = /^point-in-time-test$/;
+const STATUS = /\bdr (status|doctor|verify|prove|probe|reap)\b/i;
 const DRILL = /\bdr drill\b|\bdrill\b/i;
 const BACKUP =
   /\bdr (backup|stream)\b|\bpg_dump(all)?\b|\bpg_basebackup\b|\bpgbackrest\b|\bwal-g\b|\bbarman\b|\blitestream\b|\bmysqldump\b|\bVACUUM INTO\b|\.backup\b|\bbackups?\b/i;
@@ -23,12 +27,17 @@ const BACKUP =
 /** What a CronJob does, by its commands, and by its name where those say nothing. */
 export function purposeOf({ name, props }: Pick<JudgedResource, "name" | "props">): CronJobPurpose {
   const { metadata, spec } = props as CronJobProps;
+  const containers = known(() => containersOf(spec?.jobTemplate?.spec?.template?.spec));
   const commands = known(() =>
-    containersOf(spec?.jobTemplate?.spec?.template?.spec)
+    (containers === UNKNOWN ? [] : containers)
       .flatMap(({ command = [], args = [] }) => [...command, ...args])
       .join(" "),
   );
   const byCommand = commands === UNKNOWN ? CronJobPurpose.Other : purposeIn(commands);
+  if (byCommand === CronJobPurpose.RestoreTest && containers !== UNKNOWN) {
+    const isOfRds = known(() => containers.some(({ name = "" }) => POINT_IN_TIME_TEST.test(name)));
+    if (isOfRds === true) return CronJobPurpose.PointInTimeTest;
+  }
   return byCommand === CronJobPurpose.Other ? purposeIn(`${metadata?.name ?? ""} ${name}`) : byCommand;
 }
 

@@ -6,7 +6,11 @@ import { CronJobPurpose, cronJobsFor } from "../inventory/recovery-cron-jobs";
 import { stackRule } from "../rule";
 
 /** A backup is as old as the largest gap of its schedule, at worst; an average is nobody's data loss. */
-export const cronJobSchedule = stackRule<{ maxGapMinutes: number; maxRestoreTestGapMinutes: number }>({
+export const cronJobSchedule = stackRule<{
+  maxGapMinutes: number;
+  maxRestoreTestGapMinutes: number;
+  maxPointInTimeTestGapMinutes: number;
+}>({
   name: "cron-job-schedule",
   description: "Backups and restore tests run at times that Kubernetes understands, as often as promised.",
   severity: "high",
@@ -29,11 +33,20 @@ export const cronJobSchedule = stackRule<{ maxGapMinutes: number; maxRestoreTest
       maximum: 10080,
       default: 1500,
     },
+    maxPointInTimeTestGapMinutes: {
+      description:
+        "Longest time between two tests of RDS's own log: a week, and the hour that a clock change adds to it.",
+      type: "integer",
+      minimum: 60,
+      maximum: 44_700,
+      default: 10_140,
+    },
   },
-  checks: (stack, { maxGapMinutes, maxRestoreTestGapMinutes }) =>
+  checks: (stack, { maxGapMinutes, maxRestoreTestGapMinutes, maxPointInTimeTestGapMinutes }) =>
     [
       { purpose: CronJobPurpose.Backup, most: maxGapMinutes },
       { purpose: CronJobPurpose.RestoreTest, most: maxRestoreTestGapMinutes },
+      { purpose: CronJobPurpose.PointInTimeTest, most: maxPointInTimeTestGapMinutes },
     ].flatMap(({ purpose, most }) =>
       cronJobsFor(stack, purpose).map(({ urn, props }) => ({
         urn,

@@ -9,7 +9,7 @@ import {
 } from "../../components";
 import { parseJobConfig } from "../../recovery";
 import { validJobArgs } from "../support/job-arguments";
-import { register } from "../support/registered-resources";
+import { register, type RegisteredResources } from "../support/registered-resources";
 
 const args: DisasterRecoveryArgs = {
   application: "architect-go",
@@ -206,6 +206,122 @@ describe("DisasterRecovery", () => {
         },
       );
     });
+  });
+});
+
+describe("DisasterRecovery of what RDS restores", () => {
+  const network = { subnetIds: ["subnet-1", "subnet-2"], securityGroupIds: ["sg-1"] };
+  const managed: DisasterRecoveryArgs = {
+    ...args,
+    databases: [],
+    managedDatabase: {
+      name: "architect",
+      instanceClass: "db.m7g.large",
+      engineVersion: "16",
+      allocatedStorageGib: 100,
+      databaseName: "architect",
+      network,
+      cidrs: ["10.0.4.0/24"],
+      passwordSecret: { name: "architect-backup", key: "password" },
+      rds: { restoreMinutes: 120, test: { subnetGroup: "restore-tests", cidrs: ["10.0.8.0/24"] } },
+    },
+  };
+  const configOf = (made: RegisteredResources, name: string) => {
+    const { data } = made.inputs("kubernetes:core/v1:ConfigMap", name) as { data: Record<string, string> };
+    return parseJobConfig(data["dr.json"]!).config!;
+  };
+  const rightsOf = (made: RegisteredResources, owner: string) =>
+    made.inputs("aws:iam/rolePolicy:RolePolicy", `dr-identity-${owner}-rds`).policy as string;
+
+  it("[guide 30, 48] fills in what the jobs must know of a database that it makes, and tests and reaps it", async () => {
+    const made = await register(() => void new DisasterRecovery("dr", managed));
+    for (const name of ["dr-backup", "dr-restore-test", "dr-pitr-test-architect", "dr-reaper", "dr-status"]) {
+      assert.deepEqual(
+        configOf(made, name).databases[0]!.rds,
+        {
+          instanceIdentifier: "architect-go-prod-eu-central-1",
+          region: "eu-central-1",
+          secretArn: "arn:aws:secretsmanager:eu-central-1:111122223333:secret:architect-go/prod/database-AbCdEf",
+          restoreMinutes: 120,
+          test: { subnetGroup: "restore-tests" },
+        },
+        name,
+      );
+    }
+    const [restorer, tester] = [rightsOf(made, "restore-reader"), rightsOf(made, "evidence-writer")];
+    for (const policy of [restorer, tester]) {
+      assert.ok(policy.includes('"arn:aws:rds:eu-central-1:111122223333:db:architect-go-prod-eu-central-1"'));
+      assert.ok(policy.includes('"arn:aws:kms:eu-central-1:111122223333:key/dr-database-key"'));
+    }
+    assert.ok(restorer.includes(":secret:architect-go/prod/database-AbCdEf") && restorer.includes("iam:PassRole"));
+    assert.ok(!tester.includes("secretsmanager:") && !restorer.includes("rds:Delete"));
+    const trust = made.inputs("aws:iam/role:Role", "dr-identity-evidence-writer").assumeRolePolicy as string;
+    assert.ok(trust.includes(`"aws:RequestTag/kubernetes-service-account":"dr-pitr-test-architect"`));
+    assert.ok(!trust.includes("dr-reaper"));
+  });
+
+  it("tests and reaps what is named, and only that", async () => {
+    const server = { ...args.databases![0]!, engine: Engine.Rds };
+    const ledger = { ...server, name: "ledger", rds: { clusterIdentifier: "ledger-prod" } };
+    const made = await register(() => void new DisasterRecovery("dr", { ...args, databases: [server, ledger] }));
+    const names = made.ofType("kubernetes:batch/v1:CronJob").map(({ name }) => name);
+    assert.deepEqual(names.filter((name) => /pitr|reaper/.test(name)).sort(), ["dr-pitr-test-ledger", "dr-reaper"]);
+    assert.deepEqual(
+      configOf(made, "dr-reaper").databases.map(({ rds }) => rds),
+      [{ clusterIdentifier: "ledger-prod", region: "eu-central-1" }],
+    );
+    const without = await register(() => void new DisasterRecovery("dr", { ...args, databases: [server] }));
+    assert.ok(!without.all.some(({ name }) => /pitr|reaper|-rds$/.test(name)));
+  });
+
+  it("waits asleep in the recovery site, where the reaper is awake, and is on its card", async () => {
+    const { databaseName, ...standby } = managed.managedDatabase!;
+    const secretArn = "arn:aws:secretsmanager:eu-west-1:111122223333:secret:architect-go/prod/database-AbCdEf";
+    const made = await register(
+      () =>
+        void new RecoverySite("dr", {
+          ...{ application: "architect-go", environment: "prod", region: "eu-west-1", accountId: args.accountId },
+          cluster: args.cluster,
+          image: args.image,
+          store: { bucketName: "copies" },
+          databaseSecretArn: secretArn,
+          standbyDatabase: {
+            ...standby,
+            databaseName,
+            source: {
+              identifier: "architect-go-prod-eu-central-1",
+              arn: "arn:aws:rds:eu-central-1:111122223333:db:architect-go-prod-eu-central-1",
+              region: "eu-central-1",
+            },
+          },
+        }),
+    );
+    const isAsleep = (name: string) =>
+      (made.inputs("kubernetes:batch/v1:CronJob", name).spec as { suspend: boolean }).suspend;
+    assert.deepEqual([isAsleep("dr-pitr-test-architect"), isAsleep("dr-reaper")], [true, false]);
+    const { rds } = configOf(made, "dr-pitr-test-architect").databases[0]!;
+    assert.deepEqual(
+      [rds!.instanceIdentifier, rds!.region, rds!.secretArn],
+      ["architect-go-prod-eu-west-1", "eu-west-1", secretArn],
+    );
+    const card = made.inputs("aws:s3/bucketObjectv2:BucketObjectv2", "dr-card").content as string;
+    const { cronJobs } = JSON.parse(card) as { cronJobs: Record<string, unknown> };
+    assert.deepEqual(
+      [cronJobs.pointInTimeTests, cronJobs.reaper],
+      [{ architect: "dr-pitr-test-architect" }, "dr-reaper"],
+    );
+  });
+
+  it("names its problems by its own names", () => {
+    const invalid: DisasterRecoveryArgs = {
+      ...managed,
+      databases: [{ ...args.databases![0]!, name: "other", engine: Engine.Rds, rds: {} }],
+      pointInTimeTest: { schedule: "weekly" },
+    };
+    assert.throws(
+      () => new DisasterRecovery("dr", invalid),
+      /- databases\[0\]\.rds: expected either.*\n *- pointInTimeTest\.schedule: /s,
+    );
   });
 });
 

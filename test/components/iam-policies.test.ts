@@ -1,7 +1,16 @@
 import assert from "node:assert/strict";
 import { BackupBucket, IdentityProvider, RecoveryAlerts, RecoveryIdentity, Severity } from "../../components";
 import { rolePrincipalsOf } from "../../components/recovery-identity";
-import { Identity, identityRights, mayDo, StorePrefix } from "../../recovery";
+import {
+  Identity,
+  identityRights,
+  mayDo,
+  RdsActor,
+  rdsRights,
+  RdsScope,
+  StorePrefix,
+  ThrowAwayTag,
+} from "../../recovery";
 import { allows } from "../support/iam-simulation";
 import { register, type RegisteredResources } from "../support/registered-resources";
 
@@ -296,9 +305,186 @@ describe("the policies that the components register", function () {
     ]);
   });
 
+  it("without a database that RDS restores, nobody has a right in RDS", () => {
+    assert.deepEqual(
+      made.ofType("aws:iam/rolePolicy:RolePolicy").filter(({ inputs }) => /"rds:/.test(inputs.policy as string)),
+      [],
+    );
+  });
+
   it("fits the 20 KiB of a bucket policy", () => {
     for (const name of ["bucket-bucket", "bucket-replica", "bucket-access-logs"]) {
       assert.ok(JSON.stringify(bucketPolicyOf(name)).length < 20_480, name);
+    }
+  });
+});
+
+describe("what the identities may do in RDS", function () {
+  this.timeout(60_000);
+  const arn = (kind: string, name: string) => `arn:aws:rds:eu-central-1:${accountId}:${kind}:${name}`;
+  const secretArn = `arn:aws:secretsmanager:eu-central-1:${accountId}:secret:architect-go/prod/database-AbCdEf`;
+  const keyArn = (name: string) => `arn:aws:kms:eu-central-1:${accountId}:key/${name}`;
+  const monitoringRoleArn = `arn:aws:iam::${accountId}:role/monitoring`;
+  const owners = { ...Identity, Reaper: RdsActor.Reaper };
+  const actorOf: Readonly<Record<string, RdsActor | undefined>> = {
+    [Identity.RestoreReader]: RdsActor.Restorer,
+    [Identity.EvidenceWriter]: RdsActor.Tester,
+    [Identity.Auditor]: RdsActor.Observer,
+    [RdsActor.Reaper]: RdsActor.Reaper,
+  };
+  const asked = { [`aws:RequestTag/${ThrowAwayTag.Purpose}`]: "restore-test" };
+  const tagged = { [`aws:ResourceTag/${ThrowAwayTag.Purpose}`]: "restore-test" };
+
+  /** Resources of each scope, by the kind of what an action is about, and the request that they are met in. */
+  const met: Readonly<Record<RdsScope, readonly (readonly [string, Record<string, string>])[]>> = {
+    [RdsScope.Everything]: [["*", {}]],
+    [RdsScope.Sources]: [
+      [arn("db", "architect-prod"), {}],
+      [arn("cluster", "ledger-prod"), {}],
+    ],
+    [RdsScope.MadeAsThrowAway]: [
+      [arn("db", "dr-test-architect-1"), asked],
+      [arn("cluster", "dr-test-ledger-1"), asked],
+    ],
+    [RdsScope.ThrowAways]: [
+      [arn("db", "dr-test-architect-1"), tagged],
+      [arn("cluster", "dr-test-ledger-1"), tagged],
+    ],
+    [RdsScope.Copies]: [
+      [arn("db", "architect-prod-restored"), {}],
+      [arn("cluster", "ledger-prod-restored"), {}],
+    ],
+    [RdsScope.Secret]: [[secretArn, {}]],
+    [RdsScope.SecretKey]: [[keyArn("secret"), { "kms:ViaService": "secretsmanager.eu-central-1.amazonaws.com" }]],
+    [RdsScope.DataKey]: [[keyArn("data"), { "kms:ViaService": "rds.eu-central-1.amazonaws.com" }]],
+    [RdsScope.MonitoringRole]: [[monitoringRoleArn, { "iam:PassedToService": "monitoring.rds.amazonaws.com" }]],
+  };
+  /** What nobody may, whatever the tags. */
+  const never: readonly (readonly [string, string, Record<string, string>])[] = [
+    ["rds:DeleteDBInstance", arn("db", "architect-prod"), tagged],
+    ["rds:DeleteDBCluster", arn("cluster", "ledger-prod"), tagged],
+    ["rds:DeleteDBInstance", arn("db", "architect-prod-restored"), {}],
+    ["rds:DeleteDBInstance", arn("db", "dr-test-architect-1"), {}],
+    ["rds:ModifyDBInstance", arn("db", "architect-prod"), tagged],
+    ["rds:StopDBInstance", arn("db", "architect-prod"), {}],
+    ["rds:DeleteDBSnapshot", arn("snapshot", "rds:architect-prod"), {}],
+    ["rds:DeleteDBInstanceAutomatedBackup", arn("auto-backup", "ab-1"), {}],
+    ["rds:AddTagsToResource", arn("db", "architect-prod"), asked],
+    ["secretsmanager:DeleteSecret", secretArn, {}],
+    ["secretsmanager:PutSecretValue", `${secretArn}x`, {}],
+    ["kms:ScheduleKeyDeletion", keyArn("data"), { "kms:ViaService": "rds.eu-central-1.amazonaws.com" }],
+    ["kms:CreateGrant", keyArn("data"), {}],
+    ["iam:PassRole", monitoringRoleArn, { "iam:PassedToService": "ec2.amazonaws.com" }],
+  ];
+  const keyPolicy = {
+    Version: "2012-10-17",
+    Statement: [
+      { Effect: "Allow", Principal: { AWS: `arn:aws:iam::${accountId}:root` }, Action: "kms:*", Resource: "*" },
+    ],
+  };
+  let made: RegisteredResources;
+  const policyOf = (owner: string): object => {
+    const found = made.all.filter(
+      ({ type, name }) => type === "aws:iam/rolePolicy:RolePolicy" && name === `identity-${owner}-rds`,
+    );
+    assert.equal(found.length, actorOf[owner] === undefined ? 0 : 1, owner);
+    return found[0]
+      ? (JSON.parse(found[0].inputs.policy as string) as object)
+      : { Version: "2012-10-17", Statement: [{ Effect: "Deny", Action: "rds:*", Resource: "*" }] };
+  };
+  const may = (owner: string, action: string, resource: string, context: Record<string, string>) =>
+    allows({
+      principal: `arn:aws:iam::${accountId}:role/${owner}`,
+      action,
+      resource,
+      identityPolicy: policyOf(owner),
+      context,
+      ...(action.startsWith("kms:") ? { resourcePolicy: keyPolicy } : {}),
+    });
+
+  before(async () => {
+    made = await register(
+      () =>
+        void new RecoveryIdentity("identity", {
+          ...scope,
+          bucketArn,
+          clusterName: "prod",
+          rdsSources: [
+            {
+              instanceIdentifier: "architect-prod",
+              secretArn,
+              secretKeyArn: keyArn("secret"),
+              dataKeyArn: keyArn("data"),
+              monitoringRoleArn,
+            },
+            { clusterIdentifier: "ledger-prod" },
+          ],
+          serviceAccounts: {
+            backupWriter: account("backup"),
+            restoreReader: account("restore"),
+            evidenceWriter: account("restore-test"),
+            auditor: account("status"),
+            reaper: account("reaper"),
+          },
+        }),
+    );
+  });
+
+  for (const owner of Object.values(owners)) {
+    it(`[guide 8] ${owner} may do what the table says, and nothing else`, async () => {
+      const rights = Object.values(rdsRights).flat();
+      const actor = actorOf[owner];
+      let allowed = 0;
+      for (const [inScope, resources] of Object.entries(met) as [RdsScope, (typeof met)[RdsScope]][]) {
+        const actions = new Set(rights.filter(({ scope }) => scope === inScope).flatMap((right) => right.actions));
+        for (const action of actions) {
+          const isGiven =
+            actor !== undefined &&
+            rdsRights[actor].some((right) => right.scope === inScope && right.actions.includes(action));
+          const about = /DBCluster/.test(action) ? "cluster" : /DBInstance/.test(action) ? "db" : ".*";
+          for (const [resource, context] of resources) {
+            if (inScope !== RdsScope.Everything && !new RegExp(`^arn:aws:(rds:.*:${about}:|(?!rds))`).test(resource))
+              continue;
+            assert.equal(await may(owner, action, resource, context), isGiven, `${action} on ${inScope} ${resource}`);
+            if (isGiven) allowed += 1;
+          }
+        }
+      }
+      assert.equal(allowed > 0, actor !== undefined);
+      for (const [action, resource, context] of never) {
+        assert.equal(await may(owner, action, resource, context), false, `${action} on ${resource}`);
+      }
+    });
+  }
+
+  it("the reaper is an identity of its own, which sees nothing of the store", () => {
+    const policies = made.ofType("aws:iam/rolePolicy:RolePolicy").filter(({ name }) => name.includes("reaper"));
+    assert.deepEqual(
+      policies.map(({ name }) => name),
+      ["identity-reaper-rds"],
+    );
+    assert.ok(!/s3:|kms:|secretsmanager:/.test(policies[0]!.inputs.policy as string));
+    const trust = made.inputs("aws:iam/role:Role", "identity-reaper").assumeRolePolicy as string;
+    assert.ok(trust.includes(`"aws:RequestTag/kubernetes-service-account":"reaper"`));
+    assert.throws(
+      () =>
+        new RecoveryIdentity("none", {
+          ...scope,
+          bucketArn,
+          clusterName: "prod",
+          serviceAccounts: { reaper: account("reaper") },
+        }),
+      /serviceAccounts.reaper: has nothing to look through: name rdsSources/,
+    );
+  });
+
+  it("fits the 10 KiB that the policies in one role may have together", () => {
+    for (const owner of Object.values(owners)) {
+      const own = made
+        .ofType("aws:iam/rolePolicy:RolePolicy")
+        .filter(({ name }) => [`identity-${owner}`, `identity-${owner}-rds`].includes(name));
+      const length = own.reduce((sum, { inputs }) => sum + (inputs.policy as string).length, 0);
+      assert.ok(length > 0 && length < 10_240, `${owner}: ${length}`);
     }
   });
 });

@@ -9,12 +9,15 @@ import {
   IdentityProvider,
   type JobArgs,
   NetworkPolicyKind,
+  PointInTimeTestJob,
   ProofJob,
+  type RdsSourceArgs,
+  ReaperJob,
   RestoreTestJob,
   StatusJob,
 } from "../../components";
-import { parseJobConfig, parseSchedule, scheduleProblems, smallestGapMinutes } from "../../recovery";
-import { validJobArgs as args } from "../support/job-arguments";
+import { largestGapMinutes, parseJobConfig, parseSchedule, scheduleProblems, smallestGapMinutes } from "../../recovery";
+import { restoredByRds, validJobArgs as args } from "../support/job-arguments";
 import { register, type RegisteredResources } from "../support/registered-resources";
 
 type CronJob = Required<kubernetes.types.output.batch.v1.CronJob>;
@@ -24,6 +27,9 @@ const jobs = {
   backup: (given: JobArgs) => new BackupJob("architect-backup", given),
   "restore-test": (given: JobArgs) => new RestoreTestJob("architect-restore-test", given),
   prove: (given: JobArgs) => new ProofJob("architect-prove", given),
+  "point-in-time-test": (given: JobArgs) =>
+    new PointInTimeTestJob("architect-point-in-time-test", restoredByRds(given)),
+  reap: (given: JobArgs) => new ReaperJob("architect-reap", restoredByRds(given)),
   status: (given: JobArgs) => new StatusJob("architect-status", { ...given, backupSchedule: "0 */6 * * *" }),
 } as const;
 type Kind = keyof typeof jobs;
@@ -106,7 +112,7 @@ describe("the hardened job", () => {
     assert.equal(config!.databases[0]!.backup!.schedule, cronJobOf(made, "backup").spec.schedule);
   });
 
-  it("gives the password by reference, to the backup alone", async () => {
+  it("gives the password by reference, to the backup and to whoever logs in to a copy of RDS alone", async () => {
     const backup = podOf(await make("backup"), "backup").spec;
     const volume = backup.volumes.find(({ name }) => name === "password-architect");
     assert.deepEqual(volume?.secret, {
@@ -114,7 +120,9 @@ describe("the hardened job", () => {
       items: [{ key: "password", path: "password" }],
       defaultMode: 0o440,
     });
-    for (const kind of ["restore-test", "prove", "status"] as const) {
+    const copied = podOf(await make("point-in-time-test"), "point-in-time-test").spec;
+    assert.deepEqual(copied.volumes.find(({ name }) => name === "password-architect")?.secret, volume!.secret);
+    for (const kind of ["restore-test", "prove", "reap", "status"] as const) {
       const made = await make(kind);
       assert.ok(podOf(made, kind).spec.volumes.every(({ secret }) => secret === undefined));
       assert.ok(!configOf(made, kind).includes("passwordFile"));
@@ -208,6 +216,66 @@ describe("the hardened job", () => {
   });
 });
 
+describe("the jobs of a database that RDS restores", () => {
+  const source = { instanceIdentifier: "architect-prod" };
+  const test = (rds: RdsSourceArgs, own: Partial<JobArgs> = {}) =>
+    new PointInTimeTestJob("architect-point-in-time-test", {
+      ...args,
+      databases: [{ ...args.databases[0]!, engine: Engine.Rds, rds }],
+      ...own,
+    });
+
+  it("[guide 48] test its log weekly, and delete hourly what such a test has left", async () => {
+    const made = await make("point-in-time-test");
+    const { spec } = cronJobOf(made, "point-in-time-test");
+    assert.equal(largestGapMinutes(parseSchedule(spec.schedule), "Etc/UTC"), 7 * 24 * 60);
+    assert.deepEqual(podOf(made, "point-in-time-test").spec.containers[0]!.command, [
+      ...["dr", "restore-test", "--from-stream", "--json"],
+    ]);
+    const reaper = await make("reap");
+    assert.equal(largestGapMinutes(parseSchedule(cronJobOf(reaper, "reap").spec.schedule), "Etc/UTC"), 60);
+    assert.deepEqual(podOf(reaper, "reap").spec.containers[0]!.command, ["dr", "reap", "--json"]);
+  });
+
+  it("[guide 30] every job is told the instance, its secret and where tests are made", async () => {
+    const secretArn = "arn:aws:secretsmanager:eu-central-1:111122223333:secret:architect-AbCdEf";
+    const own = { subnetGroup: "restore-tests", securityGroupIds: ["sg-0a1b"], cidrs: ["10.0.8.0/24"] };
+    const given = restoredByRds(args, { secretArn, restoreMinutes: 90, test: own });
+    for (const kind of ["backup", "restore-test", "status"] as const) {
+      const { config } = parseJobConfig(configOf(await make(kind, given), kind));
+      assert.deepEqual(config!.databases[0]!.rds, {
+        instanceIdentifier: "architect-prod",
+        region: "eu-central-1",
+        secretArn,
+        restoreMinutes: 90,
+        test: { subnetGroup: "restore-tests", securityGroupIds: ["sg-0a1b"] },
+      });
+    }
+  });
+
+  it("are refused where the reaper would come before the test is done, or RDS takes longer than the test may", () => {
+    const cases: readonly (readonly [RdsSourceArgs, Partial<JobArgs>, RegExp])[] = [
+      [{}, {}, /databases\[0\].rds: expected either instanceIdentifier or clusterIdentifier/],
+      [{ ...source, clusterIdentifier: "c" }, {}, /databases\[0\].rds: expected either/],
+      [{ instanceIdentifier: "Architect" }, {}, /rds.instanceIdentifier: expected lower-case letters/],
+      [{ ...source, restoreMinutes: 0 }, {}, /rds.restoreMinutes: expected a whole number of 1 or more, got 0/],
+      [{ ...source, test: { ttlMinutes: 180 } }, {}, /rds.test.ttlMinutes: expected more than restoreMinutes \(180\)/],
+      [{ ...source, test: { ttlMinutes: 359 } }, {}, /rds.test.ttlMinutes: expected 360 or more, got 359: the reaper/],
+      [{ ...source, test: { cidrs: ["10.0.8.0"] } }, {}, /rds.test.cidrs\[0\]: expected an address range/],
+      [source, { activeDeadlineSeconds: 10_800 }, /rds.restoreMinutes: expected less than 180/],
+      [source, { databases: args.databases }, /databases\[0\].engine: expected rds/],
+    ];
+    for (const [rds, own, message] of cases) assert.throws(() => test(rds, own), message);
+    assert.throws(
+      () => new BackupJob("backup", { ...args, databases: [{ ...args.databases[0]!, rds: source }] }),
+      /databases\[0\].rds: does not belong to engine postgres/,
+    );
+    const withoutRds = { ...args.databases[0]!, engine: Engine.Rds };
+    assert.throws(() => new ReaperJob("reaper", { ...args, databases: [withoutRds] }), /no region to look through/);
+    assert.throws(() => test(source, { databases: [withoutRds] }), /databases\[0\].rds: is missing/);
+  });
+});
+
 describe("the network of a job", () => {
   const policyOf = (made: RegisteredResources, kind: Kind) =>
     made.inputs("kubernetes:networking.k8s.io/v1:NetworkPolicy", `architect-${kind}`) as unknown as NetworkPolicy;
@@ -241,6 +309,34 @@ describe("the network of a job", () => {
       assert.ok(open!.ipBlock.except.includes("169.254.0.0/16"));
     });
   }
+
+  it("[guide 21] lets the test of RDS's log reach its copies, where they are of a group of their own, and RDS", async () => {
+    const everywhere = policyOf(await make("point-in-time-test"), "point-in-time-test");
+    assert.ok(reaches(everywhere).includes("10.0.4.0/24:5432"));
+    const apart = { instanceIdentifier: "architect-prod", test: { subnetGroup: "tests", cidrs: ["10.0.8.0/24"] } };
+    const databases = [{ ...args.databases[0]!, engine: Engine.Rds, rds: apart }];
+    const made = await register(
+      () => void new PointInTimeTestJob("architect-point-in-time-test", { ...args, databases }),
+    );
+    const policy = policyOf(made, "point-in-time-test");
+    assert.deepEqual(
+      reaches(policy).filter((peer) => peer.endsWith(":5432")),
+      ["10.0.8.0/24:5432"],
+    );
+    assert.ok(reaches(policy).includes("0.0.0.0/0:443"));
+  });
+
+  it("lets the reaper reach RDS and nothing else of AWS", async () => {
+    assert.ok(!reaches(policyOf(await make("reap"), "reap")).some((peer) => peer.endsWith(":5432")));
+    const network = { kind: NetworkPolicyKind.Cilium };
+    const made = await make("reap", { ...args, network });
+    const { spec } = made.inputs("kubernetes:cilium.io/v2:CiliumNetworkPolicy", "architect-reap");
+    const named = [...JSON.stringify(spec).matchAll(/"match(?:Name|Pattern)":"([^"]+amazonaws[^"]*)"/g)];
+    assert.deepEqual(
+      named.map(([, name]) => name),
+      ["rds.eu-central-1.amazonaws.com"],
+    );
+  });
 
   it("reaches interface endpoints where there are some, and then nothing public", async () => {
     const network = { awsCidrs: ["10.0.9.0/24"] };

@@ -7,7 +7,9 @@ import {
   BackupJob,
   Engine,
   IdentityProvider,
+  PointInTimeTestJob,
   ProofJob,
+  ReaperJob,
   RestoreTestJob,
   SqliteBackupJob,
   SqliteReplication,
@@ -15,7 +17,7 @@ import {
   WalArchive,
 } from "../../components";
 import { isInstalled } from "../support/installed";
-import { validJobArgs as args } from "../support/job-arguments";
+import { restoredByRds, validJobArgs as args } from "../support/job-arguments";
 import { temporaryFolder } from "../support/postgres";
 import { register } from "../support/registered-resources";
 import { skip } from "../support/skip";
@@ -53,6 +55,8 @@ describe("the Kubernetes objects that the components make", function () {
       new RestoreTestJob("restore-test", args);
       new StatusJob("status", { ...args, backupSchedule: "0 */6 * * *" });
       new ProofJob("prove", args);
+      new PointInTimeTestJob("pitr-test", restoredByRds(args));
+      new ReaperJob("reaper", restoredByRds(args));
       new SqliteBackupJob("notes-backup", { ...args, databases: [notes] });
       new WalArchive("wal", { ...args, ...placed, databases: [{ ...args.databases[0]!, wal: {} }] });
       const stream = new SqliteReplication("notes-stream", {
@@ -81,7 +85,7 @@ describe("the Kubernetes objects that the components make", function () {
         // The provider names what has no name.
         metadata: { name, ...(inputs.metadata as object) },
       }));
-    assert.equal(manifests.length, 30);
+    assert.equal(manifests.length, 38);
   });
 
   for (const version of ["1.31.0", "1.35.0"]) {

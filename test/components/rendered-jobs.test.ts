@@ -6,18 +6,24 @@ import {
   BackupJob,
   Engine,
   type JobArgs,
+  PointInTimeTestJob,
   ProofJob,
   type ProtectedDatabaseArgs,
+  ReaperJob,
   RestoreTestJob,
   SqliteBackupJob,
   WalArchive,
 } from "../../components";
+import { beat } from "../../job-images/src/engines/postgres/prepare";
 import { LocalServer } from "../../job-images/src/engines/postgres/server";
 import { findPostgresTools } from "../../job-images/src/engines/postgres/tools";
 import { freePort } from "../support/free-port";
 import { drJson, finished, startRunner } from "../support/runner";
-import { validJobArgs } from "../support/job-arguments";
+import { restoredByRds, validJobArgs } from "../support/job-arguments";
+import { moto, whyNoMoto } from "../support/moto";
+import { MotoDatabases, motoCredentials } from "../support/moto-rds";
 import { makeDatabase, temporaryFolder, withClient } from "../support/postgres";
+import { RdsStandIn } from "../support/rds-stand-in";
 import { register } from "../support/registered-resources";
 import {
   type LocalContainer,
@@ -26,6 +32,7 @@ import {
   type MountedByOthers,
   withoutJson,
 } from "../support/rendered-pod";
+import { skip } from "../support/skip";
 import { sqlite } from "../support/sqlite";
 import { keysUnder } from "../support/streamed-database";
 import { waitFor } from "../support/wait-for";
@@ -122,6 +129,49 @@ describe("what the components write is what the runner reads", function () {
     assert.equal(proven.exitCode, 0, proven.stdout);
     assert.ok(proven.json.total > 5);
     assert.equal(proven.json.caught, proven.json.total);
+  });
+
+  it("[guide 48] the rendered point-in-time test has RDS restore its log, proves and deletes the copy, and the rendered reaper runs", async function () {
+    const why = whyNoMoto();
+    if (why !== undefined) skip(this, why);
+    const upstream = await moto();
+    const server = await makeDatabase("rendered_rds", "CREATE TABLE public.it (id int PRIMARY KEY)");
+    const { port } = server.access();
+    const databases = await MotoDatabases.connect(upstream);
+    await databases.instance("rendered-prod", port, true);
+    const standIn = await RdsStandIn.start({ upstream, host: "127.0.0.1", sources: ["rendered-prod"] });
+    standIn.looksUntilAvailable = 0;
+    try {
+      const [database] = validJobArgs.databases;
+      const args = restoredByRds({
+        ...validJobArgs,
+        storeUrl: `file://${emptyStore()}`,
+        databases: [{ ...database!, name: "rendered", url: server.url("rendered_rds") }],
+      });
+      const secrets = { "architect-backup": { password: "which this server does not ask for" } };
+      const test = await renderedJob("rds-test", () => void new PointInTimeTestJob("rds-test", args), { secrets });
+      // Where AWS is, which no job's configuration says.
+      const cloud = { ...motoCredentials, AWS_ENDPOINT_URL_RDS: standIn.endpoint };
+      const prepared = await drJson(["prepare", "rendered"], test.env);
+      assert.equal(prepared.exitCode, 0, prepared.stdout);
+      await withClient(server, "rendered_rds", beat);
+      const proven = await drJson<{ verdict: string; evidence: string }>(withoutJson(test), { ...test.env, ...cloud });
+      assert.equal(proven.exitCode, 0, proven.stdout + proven.stderr);
+      assert.equal(proven.json.verdict, "pass");
+      const [restored] = standIn.callsOf("RestoreDBInstanceToPointInTime");
+      assert.equal(restored!.get("SourceDBInstanceIdentifier"), "rendered-prod");
+      const [deleted] = standIn.callsOf("DeleteDBInstance");
+      assert.equal(deleted!.get("DBInstanceIdentifier"), restored!.get("TargetDBInstanceIdentifier"));
+
+      const reaper = await renderedJob("rds-reaper", () => void new ReaperJob("rds-reaper", args));
+      const reaped = await drJson<{ verdict: string }>(withoutJson(reaper), { ...reaper.env, ...cloud });
+      assert.equal(reaped.exitCode, 0, reaped.stdout + reaped.stderr);
+      assert.equal(reaped.json.verdict, "pass");
+      assert.equal(standIn.callsOf("DeleteDBInstance").length, 1, "and finds nothing left to delete");
+    } finally {
+      await standIn.stop();
+      databases.client.destroy();
+    }
   });
 
   it("[guide 30] the rendered WAL archive brings a segment and a base backup of a real PostgreSQL into the store", async () => {

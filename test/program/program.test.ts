@@ -157,13 +157,16 @@ describe("the stack program", function () {
     );
     assert.deepEqual(suspended.sort(), [
       ["architect-go-backup", true, ["spec.suspend"]],
+      ["architect-go-pitr-test-architect", true, ["spec.suspend"]],
       ["architect-go-prove-architect", true, ["spec.suspend"]],
+      // Whoever tests by hand on a quiet day has it cleaned up all the same.
+      ["architect-go-reaper", false, []],
       ["architect-go-restore-test", true, ["spec.suspend"]],
       ["architect-go-status", false, []],
     ]);
   });
 
-  it("gives every identity's role to the bucket's policy under the name that it has", () => {
+  it("gives every identity's role to the bucket's policy under the name that it has, and the reaper's not", () => {
     for (const [stack, owner] of [
       ["staging", "staging"],
       ["prod", "prod"],
@@ -173,8 +176,11 @@ describe("the stack program", function () {
         JSON.stringify(inputs.policy),
       );
       const { roleArns } = updates.get(stack)!.outputs as { roleArns: Record<string, string> };
-      assert.equal(Object.keys(roleArns).length, 4);
-      for (const arn of Object.values(roleArns)) {
+      const { reaper, ...ofTheStore } = roleArns;
+      assert.match(reaper!, /-reaper$/);
+      assert.ok(!policies.some((policy) => policy.includes("-reaper")));
+      assert.equal(Object.keys(ofTheStore).length, 4);
+      for (const arn of Object.values(ofTheStore)) {
         const role = arn.split("/").at(-1)!;
         assert.ok(
           policies.some((policy) => policy.includes(`:role/${role}`)),
@@ -187,7 +193,7 @@ describe("the stack program", function () {
   it("writes configurations that the runner takes", () => {
     for (const stack of stacks) {
       const maps = ofType(updates.get(stack)!, "kubernetes:core/v1:ConfigMap");
-      assert.equal(maps.length, 4);
+      assert.equal(maps.length, 6);
       for (const { inputs } of maps) {
         assert.equal(parseJobConfig((inputs.data as Record<string, string>)["dr.json"]!).problems, undefined);
       }

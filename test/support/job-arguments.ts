@@ -1,4 +1,4 @@
-import { Engine, type JobArgs } from "../../components";
+import { Engine, type JobArgs, type RdsSourceArgs } from "../../components";
 
 /** A job's arguments with nothing wrong with them. */
 export const validJobArgs: JobArgs = {
@@ -19,3 +19,13 @@ export const validJobArgs: JobArgs = {
     },
   ],
 };
+
+/** The same databases as RDS has them, each an instance of its own name. */
+export function restoredByRds(args: JobArgs, own: RdsSourceArgs = {}): JobArgs {
+  const databases = args.databases.map((database) => ({
+    ...database,
+    engine: Engine.Rds,
+    rds: { instanceIdentifier: `${database.name}-prod`, ...own },
+  }));
+  return { ...args, databases };
+}
