@@ -169,7 +169,7 @@ export class DisasterRecovery extends pulumi.ComponentResource {
         ...scope,
         ...args.alerts,
         databases: databases.map((each) => each.name),
-        streamedDatabases: databases.filter(({ wal }) => wal !== undefined).map((each) => each.name),
+        streamedDatabases: databases.filter(isStreamed).map((each) => each.name),
         backupSchedule: args.backup?.schedule ?? defaultBackupSchedule,
         backupTimeZone: args.backup?.timeZone,
         objectives,
@@ -346,4 +346,9 @@ export function disasterRecoveryProblems(name: string, args: DisasterRecoveryArg
     (path) => (path.startsWith("subscriptions") ? `alerts.${path}` : path.replace("backupSchedule", "backup.schedule")),
   );
   return problems;
+}
+
+/** Whether the age of its log tells anything: without a heartbeat a quiet file has an old stream. */
+function isStreamed({ wal, stream }: ProtectedDatabaseArgs): boolean {
+  return wal !== undefined || (stream !== undefined && stream.heartbeat !== false);
 }

@@ -68,6 +68,11 @@ export interface SqliteStreamArgs {
   roleName?: pulumi.Input<string>;
   /** Set until the first start: then a store that holds no stream is no reason not to start. @default false */
   firstDeployment?: boolean;
+  /**
+   * Commit a heartbeat beside the application, so that a stream that stands still is told from a quiet night, and a restore
+   * test knows what would have been lost. Begins once `dr prepare NAME` has made its table. @default true
+   */
+  heartbeat?: boolean;
 }
 
 /** One database to protect. */

@@ -56,7 +56,7 @@ export interface RecoveryAlertsArgs {
   accountId: string;
   /** Names of the databases, as in the job configuration. */
   databases: string[];
-  /** Those of them whose log is streamed (`WalArchive`). @default none */
+  /** Those of them whose log is streamed, by `WalArchive` or by Litestream with a heartbeat. @default none */
   streamedDatabases?: string[];
   /** The backups' schedule: how old the newest may be follows from it and from the RPO. */
   backupSchedule: string;
@@ -275,7 +275,7 @@ function statusAlarms(args: RecoveryAlertsArgs, database: string): Alarm[] {
   ];
 }
 
-/** The log that is not in the store is what would be lost; a stream that stalls also fills the disk of its server. */
+/** The log that is not in the store is what would be lost; a stream that stalls may also fill the disk of its server. */
 function logAlarms(args: RecoveryAlertsArgs): Alarm[] {
   const rpoMinutes = args.objectives?.rpoMinutes ?? defaultRpoMinutes;
   return (args.streamedDatabases ?? []).map((database) => ({
@@ -283,7 +283,7 @@ function logAlarms(args: RecoveryAlertsArgs): Alarm[] {
     severity: Severity.P2,
     meaning:
       `the stored log of ${database} ends more than ${rpoMinutes} minutes ago, has a hole, or nobody can tell. ` +
-      "See the logs of its stream, then `dr doctor`: until it goes on, its slot keeps the log on the server's disk.",
+      "See the logs of its stream and its heartbeat, then `dr doctor`: until it goes on, a server's slot keeps the log on its disk.",
     namespace: statusMetricNamespace,
     dimensions: { Environment: args.environment, Database: database },
     metricName: StatusMetric.LogAgeSeconds,

@@ -1,7 +1,7 @@
 import * as aws from "@pulumi/aws";
 import * as kubernetes from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
-import { Engine, litestreamConfig, parseStoreUrl, streamPrefix, streamWriterPolicy } from "../recovery";
+import { Engine, type JobConfig, litestreamConfig, parseStoreUrl, streamPrefix, streamWriterPolicy } from "../recovery";
 import { ArgumentProblems } from "./argument-problems";
 import { expectAccountId, expectRegion } from "./aws-names";
 import { hardenedContainer } from "./hardened-pod";
@@ -100,7 +100,7 @@ export class SqliteReplication extends pulumi.ComponentResource {
       {
         metadata: { namespace: args.namespace, labels: labelsOf(marksOf(args), name) },
         immutable: true,
-        data: { [configFile]: configText(args) },
+        data: { [configFile]: configText(args), [runnerConfigFile]: runnerConfigText(args) },
       },
       { parent: this },
     );
@@ -184,8 +184,15 @@ export class SqliteReplication extends pulumi.ComponentResource {
 
 const configFolder = "/etc/litestream";
 const configFile = "litestream.yml";
+const runnerConfigFile = "dr.json";
 const defaultVolumeName = "data";
 const defaultResources: Required<JobResourcesArgs> = { cpu: "50m", cpuLimit: "500m", memory: "128Mi" };
+
+/** The runner asleep between two heartbeats. */
+const heartbeatResources = {
+  requests: { cpu: "10m", memory: "192Mi" },
+  limits: { cpu: "250m", memory: "192Mi" },
+};
 
 interface PodParts {
   readonly initContainers: kubernetes.types.input.core.v1.Container[];
@@ -236,6 +243,18 @@ function podParts(args: SqliteReplicationArgs, configMap: kubernetes.core.v1.Con
         command: litestream("restore", "-if-db-not-exists", ...missing, filePath(file!)),
       },
       { ...common, name: `${name}-stream`, restartPolicy: "Always", command: litestream("replicate") },
+      ...(stream!.heartbeat === false
+        ? []
+        : [
+            {
+              ...common,
+              name: `${name}-heartbeat`,
+              restartPolicy: "Always",
+              command: ["dr", "heartbeat", name],
+              env: [{ name: "DR_CONFIG", value: `${configFolder}/${runnerConfigFile}` }],
+              resources: heartbeatResources,
+            },
+          ]),
     ],
     volumes: [{ name: config, configMap: { name: configMap.metadata.name } }],
   };
@@ -259,6 +278,15 @@ function configText({ database, storeUrl }: SqliteReplicationArgs): pulumi.Outpu
     const { flushSeconds } = stream!;
     const settings = litestreamConfig({ path: filePath(file!), database: name, location, flushSeconds });
     return `${JSON.stringify(settings, undefined, 2)}\n`;
+  });
+}
+
+/** What the heartbeat has to know: where the file is. */
+function runnerConfigText({ database, storeUrl, environment }: SqliteReplicationArgs): pulumi.Output<string> {
+  const { name, file } = database;
+  return pulumi.output(storeUrl).apply((store) => {
+    const databases = [{ name, engine: Engine.Sqlite, path: filePath(file!) }];
+    return `${JSON.stringify({ store, environment, databases } satisfies JobConfig, undefined, 2)}\n`;
   });
 }
 

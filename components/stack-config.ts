@@ -208,6 +208,7 @@ const objectSchemas = {
             serviceAccountName: text.optional(),
             roleName: text.optional(),
             firstDeployment: z.boolean().optional(),
+            heartbeat: z.boolean().optional(),
           })
           .optional(),
       }),

@@ -146,6 +146,8 @@ describe("DisasterRecovery", () => {
         ["architect"],
       );
       assert.equal(configOf("dr-backup-notes").databases[0]!.path, "/data/notes.db");
+      const alarms = made.ofType("aws:cloudwatch/metricAlarm:MetricAlarm").map(({ name }) => name);
+      assert.ok(alarms.includes("dr-alerts-architect-log-age") && alarms.includes("dr-alerts-notes-log-age"));
       // The status has to know that there is a log, to judge its age.
       assert.ok(configOf("dr-status").databases[0]!.wal);
       assert.deepEqual(configOf("dr-status").databases[0]!.wal, configOf("dr-wal-architect").databases[0]!.wal);

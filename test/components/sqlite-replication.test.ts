@@ -11,8 +11,8 @@ import { allows } from "../support/iam-simulation";
 import { litestreamProgram } from "../support/litestream";
 import { temporaryFolder } from "../support/postgres";
 import { register, type RegisteredResources } from "../support/registered-resources";
-import { type LocalContainer, localPod, type LocalPod } from "../support/rendered-pod";
-import { drJson, writeConfig } from "../support/runner";
+import { type LocalContainer, localPod, type LocalPod, withoutJson } from "../support/rendered-pod";
+import { dr, drJson, finished, startRunner, writeConfig } from "../support/runner";
 import { skip } from "../support/skip";
 import { sqlite } from "../support/sqlite";
 import { waitFor } from "../support/wait-for";
@@ -96,6 +96,39 @@ describe("SqliteReplication", () => {
     assert.deepEqual(
       pod.containers.map(({ name }) => name),
       ["application"],
+    );
+  });
+
+  it("commits heartbeats beside the application, so that its stream never looks old by night, unless told not to", async function () {
+    this.timeout(60_000);
+    const { made, pod } = await render({ ...args, storeUrl: `file://${temporaryFolder()}` });
+    const local = localPod(made, pod, { claims: { data: () => undefined } });
+    const heartbeat = local.initContainers.find(({ name }) => name === "notes-heartbeat")!;
+    assert.equal(pod.initContainers.find(({ name }) => name === heartbeat.name)!.restartPolicy, "Always");
+    const file = local.here("/data/notes.db");
+    const start = () => startRunner(withoutJson(heartbeat), heartbeat.env);
+    // The application makes its file when it starts, and somebody prepares it: until then it is waited for.
+    const early = start();
+    let said = "";
+    early.stderr!.on("data", (chunk: Buffer) => (said += chunk.toString()));
+    await waitFor("the heartbeat to say what it waits for", 20, () => said.includes("no heartbeat"));
+    assert.equal(early.exitCode, null);
+    early.kill("SIGTERM");
+    await finished(early);
+    sqlite(file, "PRAGMA journal_mode = WAL; CREATE TABLE note (id INTEGER PRIMARY KEY)");
+    const prepared = await dr(["prepare", "notes", "--config", heartbeat.env.DR_CONFIG!]);
+    assert.equal(prepared.exitCode, 0, prepared.stdout);
+    const beating = start();
+    await waitFor("a heartbeat", 20, () => sqlite(file, "SELECT at FROM dr_canary") !== "");
+    beating.kill("SIGTERM");
+    await finished(beating);
+    const without = await render({
+      ...args,
+      database: { ...notes, stream: { ...notes.stream, heartbeat: false } },
+    });
+    assert.deepEqual(
+      without.pod.initContainers.map(({ name }) => name),
+      ["notes-restore", "notes-stream"],
     );
   });
 
