@@ -1,6 +1,6 @@
 import * as pulumi from "@pulumi/pulumi";
 import {
-  RdsActor,
+  type RdsActor,
   rdsIdentifierPattern,
   rdsPolicy,
   type RdsSettings,

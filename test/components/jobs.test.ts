@@ -121,7 +121,7 @@ describe("the hardened job", () => {
       defaultMode: 0o440,
     });
     const copied = podOf(await make("point-in-time-test"), "point-in-time-test").spec;
-    assert.deepEqual(copied.volumes.find(({ name }) => name === "password-architect")?.secret, volume!.secret);
+    assert.deepEqual(copied.volumes.find(({ name }) => name === "password-architect")?.secret, volume.secret);
     for (const kind of ["restore-test", "prove", "reap", "status"] as const) {
       const made = await make(kind);
       assert.ok(podOf(made, kind).spec.volumes.every(({ secret }) => secret === undefined));

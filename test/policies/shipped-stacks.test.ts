@@ -93,6 +93,7 @@ const SPOILED: readonly (readonly [string, string, string, unknown])[] = [
   ["rds-private", "aws:rds/instance:Instance architect-go-database", "storageEncrypted", false],
   ["rds-failover-safe", "aws:rds/instance:Instance architect-go-database", "opts.protect", false],
   ["cron-job-schedule", "kubernetes:batch/v1:CronJob architect-go-backup", "spec.schedule", "0 0 * * *"],
+  ["cron-job-schedule", "kubernetes:batch/v1:CronJob architect-go-pitr-test-architect", "spec.schedule", "0 5 1 * *"],
   ["cron-job-deadlines", "kubernetes:batch/v1:CronJob architect-go-backup", "spec.concurrencyPolicy", "Allow"],
   ["pinned-image", "kubernetes:batch/v1:CronJob architect-go-backup", `${POD}.containers.0.image`, "dr:latest"],
   [
