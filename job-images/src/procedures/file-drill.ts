@@ -1,31 +1,22 @@
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import {
-  combineVerdicts,
-  type DrillCriterion,
-  type DrillPhase,
   drillPhase,
   Engine,
-  EvidenceKind,
   type JobConfig,
   objectivesFrom,
   type ObjectivesOverrides,
   type PlannedSource,
-  restorationBudgetMinutes,
-  restoredCopyCriteria,
   TargetClass,
-  Verdict,
 } from "../../../recovery";
 import { type Diagnosis } from "../engines/diagnosis";
 import { sqliteCopy } from "../engines/sqlite/copy";
 import { takeBackup } from "../engines/take-backup";
 import { ReferenceFile } from "../platform/local/reference-file";
 import { type Progress } from "../progress";
-import { achievedRpoSeconds } from "../proof/canary";
 import { type RestoreProof } from "../proof/proof-run";
-import { recordEvidence } from "../report/evidence-record";
-import { secondsText } from "../report/terminal";
 import { openStore } from "../store/open-store";
+import { type CopyJudgement, judgeDrilledCopy } from "./drilled-copy";
 import { diagnose } from "./readiness";
 import { planFor } from "./recovery-planning";
 
@@ -44,20 +35,15 @@ export interface FileDrillOptions {
 }
 
 /** What the drill of a SQLite file found. */
-export interface FileDrill {
-  readonly verdict: Verdict;
+export interface FileDrill extends CopyJudgement {
   readonly sizeBytes: number;
   readonly committedTransactions: number;
-  readonly criteria: readonly DrillCriterion[];
-  readonly phases: readonly DrillPhase[];
   readonly diagnoses: readonly Diagnosis[];
   /** What `dr plan` said before the restore. */
   readonly plan: readonly PlannedSource[];
   readonly proof: RestoreProof;
-  readonly achievedRpoSeconds: number | "unknown";
   readonly recoverySeconds: number;
   readonly recoveryPoint: string;
-  readonly evidenceKey: string;
   /** The restored file. */
   readonly path: string;
 }
@@ -112,57 +98,31 @@ export async function runFileDrill(options: FileDrillOptions): Promise<FileDrill
     });
     const recoverySeconds = (performance.now() - recoveryStart) / 1000;
 
-    const proofVerdict = combineVerdicts(proof.checks.map((check) => check.verdict));
-    const lost = achievedRpoSeconds(disasterAt, proof.newestHeartbeat);
-    const criteria = restoredCopyCriteria(
-      {
-        recoverySeconds,
-        achievedRpoSeconds: lost,
-        proofVerdict,
-        checksPassed: proof.checks.filter((check) => check.verdict === Verdict.Pass).length,
-        checksTotal: proof.checks.length,
-      },
+    const judged = await judgeDrilledCopy({
+      store,
       objectives,
-      secondsText,
-      "SQLite file: ",
-    );
-    const budget = Math.min(restorationBudgetMinutes, objectives.rtoMinutes) * 60;
-    const phases = [
-      drillPhase("SQLite file: back up", backupSeconds, objectives.rpoMinutes * 60),
-      drillPhase("SQLite file: restore and prove", recoverySeconds, budget),
-    ];
-    const verdict = combineVerdicts([...criteria, ...phases].map((line) => line.verdict));
-    const { key } = await recordEvidence(store, {
-      kind: EvidenceKind.Drill,
-      database: database.name,
-      engine: database.engine,
-      mechanism: manifest.method,
-      recoveryPoint: manifest.id,
+      database,
+      manifest,
+      proof,
+      recoverySeconds,
+      disasterAt,
       environment: "local",
+      mechanism: manifest.method,
       targetClass: TargetClass.File,
       startedAt: manifest.startedAt,
-      finishedAt: new Date().toISOString(),
-      verdict,
-      level: proof.level,
-      sizeBytes: manifest.source.bytes,
-      phases: proof.phases,
-      measuredRtoSeconds: proofVerdict === Verdict.Pass ? recoverySeconds : undefined,
-      achievedRpoSeconds: lost,
-      checks: proof.checks,
+      what: "SQLite file: ",
+      phase: "SQLite file: restore and prove",
+      before: [drillPhase("SQLite file: back up", backupSeconds, objectives.rpoMinutes * 60)],
     });
     return {
-      verdict,
+      ...judged,
       sizeBytes: manifest.source.bytes,
       committedTransactions: file.committedTransactions,
-      criteria,
-      phases,
       diagnoses,
       plan: plan.sources,
       proof,
-      achievedRpoSeconds: lost,
       recoverySeconds,
       recoveryPoint: manifest.id,
-      evidenceKey: key,
       path: database.path,
     };
   } finally {

@@ -3,31 +3,22 @@ import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import {
   BackupMethod,
-  combineVerdicts,
   type DatabaseConfig,
-  type DrillCriterion,
-  type DrillPhase,
-  drillPhase,
-  EvidenceKind,
   type JobConfig,
+  jobConfigDefaults,
   Mechanism,
   type Objectives,
-  restorationBudgetMinutes,
-  restoredCopyCriteria,
   TargetClass,
-  Verdict,
 } from "../../../recovery";
 import { postgresBase } from "../engines/postgres/base-backup";
 import { streamLog } from "../engines/postgres/wal-stream";
 import { OperationError } from "../errors";
 import { type Progress, silentProgress } from "../progress";
-import { achievedRpoSeconds } from "../proof/canary";
 import { type RestoreProof } from "../proof/proof-run";
-import { recordEvidence } from "../report/evidence-record";
-import { secondsText } from "../report/terminal";
 import { readCatalog, RecoveryPointState } from "../store/catalog";
 import { type ObjectStore } from "../store/object-store";
 import { coverageOf } from "../store/stored-log";
+import { type CopyJudgement, judgeDrilledCopy } from "./drilled-copy";
 
 /** What the drill of the log works on. */
 export interface LogDrillOptions {
@@ -40,14 +31,10 @@ export interface LogDrillOptions {
 }
 
 /** What it found. */
-export interface LogDrill {
-  readonly criteria: readonly DrillCriterion[];
-  readonly phases: readonly DrillPhase[];
+export interface LogDrill extends CopyJudgement {
   readonly proof: RestoreProof;
-  readonly achievedRpoSeconds: number | "unknown";
   readonly recoverySeconds: number;
   readonly recoveryPoint: string;
-  readonly evidenceKey: string;
   readonly startedAt: string;
 }
 
@@ -120,48 +107,20 @@ export async function runLogDrill(options: LogDrillOptions, disasterAt: Date): P
     await rm(folder, { recursive: true, force: true, maxRetries: 5 });
   }
   const recoverySeconds = (performance.now() - recoveryStart) / 1000;
-  const proofVerdict = combineVerdicts(proof.checks.map((check) => check.verdict));
-  const lost = achievedRpoSeconds(disasterAt, proof.newestHeartbeat);
-  const criteria = restoredCopyCriteria(
-    {
-      recoverySeconds,
-      achievedRpoSeconds: lost,
-      proofVerdict,
-      checksPassed: proof.checks.filter((check) => check.verdict === Verdict.Pass).length,
-      checksTotal: proof.checks.length,
-    },
+  const judged = await judgeDrilledCopy({
+    store,
     objectives,
-    secondsText,
-    "Point in time: ",
-  );
-  const budget = Math.min(restorationBudgetMinutes, objectives.rtoMinutes) * 60;
-  const phases = [drillPhase("point in time: restore, replay and prove", recoverySeconds, budget)];
-  const { key } = await recordEvidence(store, {
-    kind: EvidenceKind.Drill,
-    database: database.name,
-    engine: database.engine,
+    database,
+    proof,
+    recoverySeconds,
+    disasterAt,
+    manifest: base,
+    environment: config.environment ?? jobConfigDefaults.environment,
     mechanism: Mechanism.PointInTimeLog,
-    recoveryPoint: base.id,
-    environment: config.environment ?? "local",
     targetClass: TargetClass.DurableServer,
     startedAt: startedAt.toISOString(),
-    finishedAt: new Date().toISOString(),
-    verdict: combineVerdicts([...criteria, ...phases].map((line) => line.verdict)),
-    level: proof.level,
-    sizeBytes: base.source.bytes,
-    phases: proof.phases,
-    measuredRtoSeconds: proofVerdict === Verdict.Pass ? recoverySeconds : undefined,
-    achievedRpoSeconds: lost,
-    checks: proof.checks,
+    what: "Point in time: ",
+    phase: "point in time: restore, replay and prove",
   });
-  return {
-    criteria,
-    phases,
-    proof,
-    achievedRpoSeconds: lost,
-    recoverySeconds,
-    recoveryPoint: base.id,
-    evidenceKey: key,
-    startedAt: startedAt.toISOString(),
-  };
+  return { ...judged, proof, recoverySeconds, recoveryPoint: base.id, startedAt: startedAt.toISOString() };
 }
