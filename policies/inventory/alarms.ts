@@ -11,6 +11,7 @@ export interface AlarmProps {
   readonly comparisonOperator?: string;
   readonly period?: number;
   readonly evaluationPeriods?: number;
+  readonly dimensions?: Readonly<Record<string, string>>;
 }
 
 /** Whether an alarm watches the age of backups; a restore test's age is another thing. */

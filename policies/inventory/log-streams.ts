@@ -36,6 +36,11 @@ export function logStreams(stack: StackResources): readonly JudgedResource[] {
   );
 }
 
+/** The database whose log `dr stream` receives here; undefined for another receiver, whose database nobody names. */
+export function streamedDatabaseName({ props }: Pick<JudgedResource, "props">): string | undefined {
+  return OWN_STREAM.exec(commandsOf(props))?.[1];
+}
+
 /** Whether it is installed and does not run, as on a site that waits. */
 const isAsleep = ({ props }: JudgedResource): boolean => (props as WorkloadProps).spec?.replicas === 0;
 
@@ -53,7 +58,7 @@ interface StreamedConfig {
  */
 export function streamedDatabases(stack: StackResources): FoundDatabase[] {
   return logStreams(stack).flatMap((workload) => {
-    const name = OWN_STREAM.exec(commandsOf(workload.props))?.[1];
+    const name = streamedDatabaseName(workload);
     if (name === undefined || isAsleep(workload)) return [];
     return {
       resource: workload,

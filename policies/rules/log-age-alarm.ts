@@ -2,7 +2,7 @@ import { StatusMetric } from "../../recovery";
 import { Framework } from "../frameworks";
 import { type AlarmProps, isLogAgeAlarm } from "../inventory/alarms";
 import { type WorkloadProps } from "../inventory/kubernetes-properties";
-import { logStreams } from "../inventory/log-streams";
+import { logStreams, streamedDatabaseName } from "../inventory/log-streams";
 import { ResourceTypes } from "../inventory/resource-types";
 import { stackRule } from "../rule";
 
@@ -20,13 +20,19 @@ export const logAgeAlarm = stackRule({
       .ofTypes(ResourceTypes.MetricAlarm)
       .map(({ props }) => props as AlarmProps)
       .filter(isLogAgeAlarm);
-    return logStreams(stack).map(({ urn, props }) => ({
-      urn,
+    return logStreams(stack).map((stream) => ({
+      urn: stream.urn,
       check: () => {
-        if ((props as WorkloadProps).spec?.replicas === 0) return undefined;
-        if (alarms.length === 0)
-          return `no alarm watches how old the stored log is (as ${StatusMetric.LogAgeSeconds} does)`;
-        return alarms.some(
+        if ((stream.props as WorkloadProps).spec?.replicas === 0) return undefined;
+        const database = streamedDatabaseName(stream);
+        // One that names another database watches that one's log, or a file's stream.
+        const watching = alarms.filter(({ dimensions }) => {
+          const named = dimensions?.Database;
+          return named === undefined || database === undefined || named === database;
+        });
+        if (watching.length === 0)
+          return `no alarm watches how old the stored log${database === undefined ? "" : ` of ${database}`} is (as ${StatusMetric.LogAgeSeconds} does)`;
+        return watching.some(
           ({ treatMissingData, actionsEnabled }) => treatMissingData === "breaching" && actionsEnabled !== false,
         )
           ? undefined
