@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { LocalServer } from "../../../job-images/src/engines/postgres/server";
 import { freePort } from "../../support/free-port";
 import { withClient } from "../../support/postgres";
+import { moveSlotBack } from "../../support/slot-moved-back";
 import { drJson } from "../../support/runner";
 import {
   keysUnder,
@@ -82,6 +83,37 @@ describe("holes in the log", function () {
     );
     assert.match(await logDiagnosis(database), /was invalidated: the log has a hole/);
     await assertHoleIsClosed(database, /the log is interrupted: slot \S+ was invalidated/);
+  });
+
+  it("a slot that promises log which is gone is made anew, told, and a base backup opens a new window", async () => {
+    await streaming.stop();
+    const { server } = database;
+    const slot = "dr_ledger";
+    await withClient(server, "postgres", async (client) => {
+      const position = async (): Promise<bigint> => {
+        const { rows: found } = await client.query<{ at: string }>(
+          "SELECT (restart_lsn - '0/0'::pg_lsn)::text AS at FROM pg_replication_slots WHERE slot_name = $1",
+          [slot],
+        );
+        return BigInt(found[0]!.at);
+      };
+      const gone = (await position()) - ((await position()) % BigInt(16 * 1024 * 1024));
+      // Somebody made it anew later, and the receiver still asks for what it has the beginning of.
+      await client.query("SELECT pg_drop_replication_slot($1)", [slot]);
+      await waitFor("the server to let go of the log", 30, async () => {
+        await write(server, 2);
+        await client.query("CHECKPOINT");
+        const { rows: kept } = await client.query<{ gone: boolean }>(
+          "SELECT min(name) > pg_walfile_name('0/0'::pg_lsn + $1::numeric) AS gone FROM pg_ls_waldir() WHERE name ~ '^[0-9A-F]{24}$'",
+          [gone.toString()],
+        );
+        return kept[0]!.gone;
+      });
+      await client.query("SELECT pg_create_physical_replication_slot($1, true)", [slot]);
+      await moveSlotBack(server, Number(server.url("x").split("port=")[1]), slot, gone);
+      assert.equal(await position(), gone, "the slot was not moved back");
+    });
+    await assertHoleIsClosed(database, /dropped slot dr_ledger, whose position the server has no log of/);
   });
 
   it("a promoted standby without a slot is followed onto its timeline, and a recovery crosses the switch", async () => {

@@ -92,6 +92,8 @@ class LogStream {
   private continuityAt = 0;
   /** Something was stored of what this receiver brought: only then can a hole before it be seen. */
   private joined = false;
+  /** The server had no log for the receiver before this one. */
+  private refusedBefore = false;
   private baseBackup: Promise<void> | undefined;
   private full = false;
   private lastTrouble = "";
@@ -162,7 +164,7 @@ class LogStream {
     this.receiver = undefined;
     if (failure !== undefined) {
       this.note(`receiving ended: ${failure}`);
-      if (isLogGone(failure)) await this.startOver("the server no longer has what the spool ends with");
+      if (isLogGone(failure)) await this.startOverWithoutLog();
     }
     if (this.full && !(await this.hasRoom())) return;
     this.full = false;
@@ -230,6 +232,21 @@ class LogStream {
     this.note(`the log is interrupted: ${why}`);
   }
 
+  /**
+   * The server no longer has what was asked for. With an empty spool the receiver begins at the slot's position; when that
+   * is refused too, the slot promises what nobody has: a receiver that asked for less moved it back there (PostgreSQL takes
+   * its word for it), and there it would stay.
+   */
+  private async startOverWithoutLog(): Promise<void> {
+    await this.startOver("the server no longer has what the spool ends with");
+    if (this.refusedBefore) {
+      const client = await this.connected();
+      if (await readSlot(client, this.slot)) await dropSlot(client, this.slot);
+      this.note(`dropped slot ${this.slot}, whose position the server has no log of`);
+    }
+    this.refusedBefore = true;
+  }
+
   private async storeFinished(signal: AbortSignal): Promise<void> {
     const files = (await this.route?.spool.storeFinished(signal)) ?? 0;
     this.summary.files += files;
@@ -259,6 +276,7 @@ class LogStream {
   private join(): void {
     if (!this.joined) this.continuityAt = 0;
     this.joined = true;
+    this.refusedBefore = false;
   }
 
   /** Notes a moment of the server, and gives the receiver a second to be as far as the log was then. */
