@@ -81,6 +81,8 @@ export async function fetchLog(
 }
 
 async function fetchFile(store: ObjectStore, file: StoredWalFile, path: string, signal: AbortSignal): Promise<void> {
+  // Before the tool is started: one that nobody feeds never ends, and neither does the process that started it.
+  const body = await store.get(file.key, { signal });
   const zstd = new Tool("zstd", ["-d", "-q", "-c"], { stdinPipe: true, signal });
   const hash = createHash("sha256");
   const hashed = async function* (output: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
@@ -90,7 +92,7 @@ async function fetchFile(store: ObjectStore, file: StoredWalFile, path: string, 
     }
   };
   const outcomes = await Promise.allSettled([
-    pipeline(await store.get(file.key, { signal }), zstd.process.stdin!),
+    pipeline(body, zstd.process.stdin!),
     pipeline(checkedStream([zstd], hashed), createWriteStream(path, { mode: 0o644 })),
   ]);
   signal.throwIfAborted();
