@@ -11,7 +11,8 @@ describe("dr drill", () => {
     const workdir = join(temporaryFolder(), "drill");
     const { exitCode, json } = await drJson<RestorationDrill & { report: string }>([
       ...["drill", "--platform", "local", "--scale", "0.02", "--workdir", workdir],
-      ...["--objective", "rto=1s"],
+      // Less than a server takes to start, on any machine: a small drill on a fast one meets a second.
+      ...["--objective", "rto=0.1s"],
     ]);
     assert.equal(exitCode, 1);
     const {
@@ -19,8 +20,8 @@ describe("dr drill", () => {
       "One table: RTO": tableRto,
       ...verdicts
     } = Object.fromEntries(json.criteria.map(({ name, verdict }) => [name, verdict]));
-    assert.equal(fileRto, json.file.recoverySeconds <= 1 ? "pass" : "fail");
-    assert.equal(tableRto, json.table.recoverySeconds <= 1 ? "pass" : "fail");
+    assert.equal(fileRto, json.file.recoverySeconds <= 0.1 ? "pass" : "fail");
+    assert.equal(tableRto, json.table.recoverySeconds <= 0.1 ? "pass" : "fail");
     assert.deepEqual(verdicts, {
       "ready to recover": "pass",
       "all data restored correctly": "pass",
@@ -42,7 +43,7 @@ describe("dr drill", () => {
     assert.ok(existsSync(join(workdir, "store", json.file.evidenceKey)));
     const kept = readdirSync(join(workdir, "sqlite")).filter((name) => name.includes(".replaced-"));
     assert.equal(kept.length, 1, "the damaged file is kept");
-    assert.ok(json.recoverySeconds > 1 && json.recoverySeconds < 900);
+    assert.ok(json.recoverySeconds > 0.1 && json.recoverySeconds < 900);
     const lost = json.achievedRpoSeconds;
     assert.ok(typeof lost === "number" && lost > 0 && lost < 3600, String(lost));
     assert.equal(json.phases.find(({ name }) => name === "restore and prove")!.verdict, "fail");
