@@ -8,7 +8,6 @@ import {
   type RecoveryTarget,
 } from "../../../recovery";
 import { messageOf } from "../errors";
-import { readAwsBackups } from "./aws-backup";
 import { readBarmanBackups } from "./cloudnative-pg";
 
 /** A backup that another program keeps, as `dr list` shows it. */
@@ -42,7 +41,7 @@ export async function otherBackupsOf(
           if (places.length === 0) return [nothingOf(where, `${where.store} holds no backup of ${where.server}`)];
           return places.map((place) => barmanSource(place, target, now));
         }
-        const points = await readAwsBackups(where.resourceArn, where.endpoint);
+        const points = await readAwsBackups(where);
         if (points.length === 0) return [nothingOf(where, "AWS Backup has no recovery point of it")];
         return points.map((point) => awsBackupSource(point, target, now));
       } catch (error) {
@@ -69,7 +68,7 @@ export async function listOtherBackups({ name, otherBackups = [] }: DatabaseConf
             state: backup.status === "DONE" && !reach.isWhole ? "DONE, its log is not all there" : backup.status,
           }));
         }
-        return (await readAwsBackups(where.resourceArn, where.endpoint)).map((point) => ({
+        return (await readAwsBackups(where)).map((point) => ({
           ...unknown,
           id: point.RecoveryPointArn ?? nameOf(where),
           at: point.CreationDate?.toISOString() ?? null,
@@ -82,6 +81,12 @@ export async function listOtherBackups({ name, otherBackups = [] }: DatabaseConf
     }),
   );
   return found.flat().sort((a, b) => (b.at ?? "").localeCompare(a.at ?? ""));
+}
+
+/** The SDK is loaded only where somebody has AWS Backup. */
+async function readAwsBackups({ resourceArn, endpoint }: { readonly resourceArn: string; readonly endpoint?: string }) {
+  const { readAwsBackups: read } = await import("./aws-backup.js");
+  return read(resourceArn, endpoint);
 }
 
 /** What was configured is in every plan, also when there is nothing of it. */

@@ -11,8 +11,6 @@ import {
 import { type Command, type CommandContext } from "../command";
 import { databasesNamed } from "../config-file";
 import { OperationError, UsageError } from "../errors";
-import { proveImmutability } from "../proof/immutability";
-import { readKeyPolicy } from "../proof/key-policy";
 import { proveTheProof, type SabotageResult } from "../proof/sabotage";
 import { recordIfAllowed } from "../report/record-if-allowed";
 import { table, verdictText } from "../report/terminal";
@@ -100,6 +98,10 @@ async function proveStore(context: CommandContext, profile: string | undefined, 
       "A directory protects nothing from whoever may write into it: --immutability needs an s3 store.",
     );
   }
+  const [{ proveImmutability }, { readKeyPolicy }] = await Promise.all([
+    import("../proof/immutability.js"),
+    import("../proof/key-policy.js"),
+  ]);
   const startedAt = new Date();
   const checks = await proveImmutability({
     location,

@@ -10,9 +10,7 @@ import {
 } from "../../../recovery";
 import { type Command } from "../command";
 import { databasesNamed } from "../config-file";
-import { removeCluster } from "../engines/rds/cluster-source";
-import { removeInstance } from "../engines/rds/instance-source";
-import { RdsApi } from "../engines/rds/rds-api";
+import { type RdsApi } from "../engines/rds/rds-api";
 import { messageOf, UsageError } from "../errors";
 import { table } from "../report/terminal";
 
@@ -45,7 +43,7 @@ export const reap: Command = {
     }
     const reaped: Reaped[] = [];
     for (const place of places) {
-      const api = new RdsApi(place);
+      const api = await openApi(place);
       try {
         context.progress.step(`looking through ${place.region}`);
         for (const found of await candidatesIn(api)) {
@@ -69,6 +67,12 @@ export const reap: Command = {
     };
   },
 };
+
+/** The SDK is loaded by the commands that need it alone. */
+async function openApi(place: Pick<RdsSettings, "region" | "endpoint">): Promise<RdsApi> {
+  const { RdsApi: Api } = await import("../engines/rds/rds-api.js");
+  return new Api(place);
+}
 
 interface Found extends ReaperCandidate {
   readonly kind: "instance" | "cluster";
@@ -124,8 +128,13 @@ async function reapOne(
   if (!remove) return isOurs ? reaped("kept") : [];
   if (dryRun) return reaped("would be deleted");
   try {
-    if (kind === "cluster") await removeCluster(api, identifier, 0);
-    else await removeInstance(api, identifier);
+    if (kind === "cluster") {
+      const { removeCluster } = await import("../engines/rds/cluster-source.js");
+      await removeCluster(api, identifier, 0);
+    } else {
+      const { removeInstance } = await import("../engines/rds/instance-source.js");
+      await removeInstance(api, identifier);
+    }
     return reaped("deleted");
   } catch (error) {
     return reaped("failed", messageOf(error));

@@ -1,6 +1,6 @@
 import { type DatabaseConfig } from "../../../recovery";
 import { openRdsSource } from "../engines/rds/open-source";
-import { switchSecret, type SwitchedSecretVersion } from "../engines/rds/switch-secret";
+import { type SwitchedSecretVersion } from "../engines/rds/switch-secret";
 import { messageOf, OperationError } from "../errors";
 import { type RecordedRestore } from "./recorded-restore";
 
@@ -27,6 +27,7 @@ export async function offerSwitch(
   if (approval && !(await approval.confirmSwitch(name, where))) {
     return { switched: false, why: "nobody said so" };
   }
+  const { switchSecret } = await import("../engines/rds/switch-secret.js");
   const source = openRdsSource(rds);
   try {
     const secret = await switchSecret({ ...rds, secretArn: rds.secretArn }, await source.endpoint(), endpoint);

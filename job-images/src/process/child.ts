@@ -20,6 +20,11 @@ export interface ToolOptions {
   readonly input?: string;
   /** The caller writes to `process.stdin` itself. @default false */
   readonly stdinPipe?: boolean;
+  /**
+   * Has the tool gather this much before it writes, by coreutils' `stdbuf`. What writes row by row fills its 4 KiB so
+   * often that the writing costs more than the reading. @default what the tool does by itself
+   */
+  readonly outputBufferBytes?: number;
   /** Exit codes that are no failure. @default [0] */
   readonly allowedExitCodes?: readonly number[];
 }
@@ -38,7 +43,12 @@ export class Tool {
     args: readonly string[],
     options: ToolOptions = {},
   ) {
-    this.process = spawn(program, args, {
+    const { outputBufferBytes } = options;
+    const [command, words] =
+      outputBufferBytes === undefined
+        ? [program, args]
+        : ["stdbuf", [`--output=${outputBufferBytes}`, program, ...args]];
+    this.process = spawn(command, words, {
       env: options.env ?? process.env,
       cwd: options.cwd,
       uid: options.runAs?.uid,
@@ -59,7 +69,7 @@ export class Tool {
         reject(
           new OperationError(
             error.code === "ENOENT"
-              ? `${program} is not installed (npm run setup installs what is missing).`
+              ? `${command} is not installed (npm run setup installs what is missing).`
               : `${program} could not be started: ${error.message}`,
           ),
         );

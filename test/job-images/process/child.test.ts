@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
-import { checkedOutput, checkedStream, Tool } from "../../../job-images/src/process/child";
+import { checkedOutput, checkedStream, runTool, Tool } from "../../../job-images/src/process/child";
 
 describe("tools", () => {
   it("[guide 7] lose nothing of what they said, even when they ended long before it was read", async () => {
@@ -11,6 +11,12 @@ describe("tools", () => {
     const chunks: Buffer[] = [];
     for await (const chunk of output) chunks.push(chunk);
     assert.equal(Buffer.concat(chunks).toString(), "whole");
+  });
+
+  it("gather what they write where that was asked for, and fail in their own name all the same", async () => {
+    assert.equal(await runTool("sh", ["-c", 'printf %s "$_STDBUF_O"'], { outputBufferBytes: 65_536 }), "65536");
+    const failing = new Tool("sh", ["-c", "echo no space >&2; exit 3"], { outputBufferBytes: 65_536 });
+    await assert.rejects(failing.ended, /^\w*Error: sh ended with exit code 3: no space$/);
   });
 
   it("are stopped when their stream is given up before anything of it was read", async () => {

@@ -42,7 +42,11 @@ async function take(request: BackupRequest): Promise<TakenBackup> {
   const applicationName = `dr ${request.id}`.slice(0, 63);
   const client = await connect(access, {
     applicationName,
-    settings: { lock_timeout: String(settings.lockWaitSeconds * 1000) },
+    settings: {
+      lock_timeout: String(settings.lockWaitSeconds * 1000),
+      // The counts are done long before the dump with one process, and more of them would take the dump's place.
+      max_parallel_workers_per_gather: "0",
+    },
   });
   try {
     await lockAgainstSecondRun(client, access);
@@ -139,7 +143,8 @@ async function dumpUnderWatch(
         `--lock-wait-timeout=${settings.lockWaitSeconds * 1000}`,
         "--no-password",
       ],
-      { env: libpqEnvironment(access, applicationName), signal },
+      // As much as a pipe holds.
+      { env: libpqEnvironment(access, applicationName), signal, outputBufferBytes: 64 * 1024 },
     );
     const zstd = new Tool("zstd", [`-${settings.compressionLevel}`, "-T0", "-q", "-c"], {
       stdin: pgDump.output,

@@ -208,7 +208,7 @@ interface TableRow {
 }
 
 /**
- * Counts every table and samples it by a hash of its key, in one sequential read each. TABLESAMPLE would choose other
+ * Counts every table and samples it by a hash of its key, in two sequential reads each. TABLESAMPLE would choose other
  * rows on another server; hashing whole rows would be hours of work on a large primary.
  *
  * @param sampleRows about how many rows of each table to sample.
@@ -261,9 +261,10 @@ export async function countAndSample(
   const chosen = `hashtextextended(ROW(${key})::text COLLATE "C", 0) % ${how.oneOf} = 0`;
   const row = await one<{ rows: string; sampled: string; sum: string }>(
     client,
-    `SELECT count(*)::text AS rows, (count(*) FILTER (WHERE ${chosen}))::text AS sampled,
-       coalesce(sum(hashtextextended("dr row"::text COLLATE "C", 1)) FILTER (WHERE ${chosen}), 0)::text AS sum
-     FROM ${table}`,
+    // Two reads are quicker than one with filters, which would compute every row's hash once for each of them.
+    `SELECT (SELECT count(*) FROM ${table})::text AS rows, count(*)::text AS sampled,
+       coalesce(sum(hashtextextended("dr row"::text COLLATE "C", 1)), 0)::text AS sum
+     FROM ${table} WHERE ${chosen}`,
   );
   return {
     rows: Number(row.rows),
