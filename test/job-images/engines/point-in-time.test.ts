@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { existsSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type Client } from "pg";
 import { connect } from "../../../job-images/src/engines/postgres/session";
@@ -142,6 +142,31 @@ describe("recovery to a point in time", function () {
     ]);
     const log = status.json.databases[0]!.checks.find(({ name }) => name === "log");
     assert.equal(log?.verdict, "pass", status.stdout);
+  });
+
+  it("[guide 48] reads every row at level content, and says of a proof that does not that it is of structure alone", async () => {
+    const asked = JSON.parse(readFileSync(database.config, "utf8")) as { databases: object[] };
+    const seen: unknown[] = [];
+    for (const level of ["content", "structure"]) {
+      const path = join(database.server.directory, `${level}.json`);
+      writeFileSync(
+        path,
+        JSON.stringify({ ...asked, databases: asked.databases.map((one) => ({ ...one, proof: { level } })) }),
+      );
+      const { json, stdout } = await drJson<Restored & { level: string }>(["restore-test", "--config", path]);
+      assert.equal(json.verdict, "pass", stdout);
+      const pages = json.checks.find(({ name }) => name === "pages")!;
+      seen.push([
+        json.level,
+        json.checks.some(({ name }) => name === "rows"),
+        pages.verdict,
+        pages.detail.includes("every row in its indexes"),
+      ]);
+    }
+    assert.deepEqual(seen, [
+      ["content", true, "pass", true],
+      ["structure", false, "pass", false],
+    ]);
   });
 
   it("[guide 57] is proven by a proof that catches what is done to base backup and log", async () => {

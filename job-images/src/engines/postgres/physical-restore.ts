@@ -12,7 +12,6 @@ import {
   parseLsn,
   replayStart,
   segmentStart,
-  ProofLevel,
   type RecoveryTarget,
   Verdict,
 } from "../../../../recovery";
@@ -175,7 +174,6 @@ async function recoverAndProve(
     progress.step("proving");
     await request.onRestored?.(server.url(manifest.source.databaseName));
     await run.phase("prove", "proof", () => provePhysicalCopy({ ...request, coverage, facts, server }, run));
-    run.level = ProofLevel.Content;
     run.recoveredTo = request.to?.kind === "time" ? request.to.at : request.to && coverage.coversUntil;
     await server.stop("fast");
     if (place.dataDirectory !== undefined) await leaveConfigured(place.dataDirectory, server.runAs, facts);

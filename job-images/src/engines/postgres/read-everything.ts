@@ -1,13 +1,15 @@
-import { Tool } from "../../process/child";
+import { runTool } from "../../process/child";
 import { libpqEnvironment, type PostgresAccess } from "./libpq";
 import { type PostgresTools } from "./tools";
 
 /** Every row of every table, as its type writes it: what is not readable is found now and not by a user. */
 export async function readEverything(tools: PostgresTools, access: PostgresAccess, signal: AbortSignal): Promise<void> {
-  const dump = new Tool(tools.program("pg_dump"), ["--format=custom", "--compress=0", "--no-password"], {
-    env: libpqEnvironment(access, "dr proof"),
-    signal,
-  });
-  dump.output.resume();
-  await dump.ended;
+  await runTool(
+    tools.program("pg_dump"),
+    ["--format=custom", "--compress=0", "--no-sync", "--file=/dev/null", "--no-password"],
+    {
+      env: libpqEnvironment(access, "dr proof"),
+      signal,
+    },
+  );
 }

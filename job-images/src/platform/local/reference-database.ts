@@ -83,7 +83,7 @@ INSERT INTO projects (user_id, name, budget, tags)
   SELECT 1 + (i % ${count("users")}), 'project ' || i, (random() * 10000)::numeric(12, 2), ARRAY['tag' || i % 50, 'größe']
   FROM generate_series(1, ${count("projects")}) AS i;
 INSERT INTO tasks (project_id, title, body, state, estimate_minutes)
-  SELECT 1 + (i % ${count("projects")}), 'task ' || i, repeat(md5(i::text), 4), (enum_range(NULL::task_state))[1 + i % 4], i % 480
+  SELECT 1 + (i % ${count("projects")}), 'task ' || i, md5(i::text) || ' ' || md5('b' || i) || ' ' || md5('c' || i) || ' a task like many others', (enum_range(NULL::task_state))[1 + i % 4], i % 480
   FROM generate_series(1, ${count("tasks")}) AS i;
 INSERT INTO events (at, kind, detail)
   SELECT timestamptz '2026-10-01Z' + i * interval '30 seconds', 'kind ' || i % 7, jsonb_build_object('n', i)
