@@ -16,6 +16,7 @@ import { accessOf } from "../engines/postgres/libpq";
 import { leaveSequenceGap, setRolePasswords } from "../engines/postgres/re-protect";
 import { connect } from "../engines/postgres/session";
 import { messageOf, UsageError } from "../errors";
+import { numberOption } from "../number-option";
 import { untilReProtected } from "../procedures/re-protection";
 import { openEvidenceKey } from "../report/open-evidence-key";
 import { readEvidence } from "../report/evidence-record";
@@ -47,13 +48,10 @@ export const reProtect: Command = {
   isProof: false,
   async run({ words, options }, context) {
     const database = oneDatabase(context.config(), words[0]);
-    const wait = wholeNumber("--wait", options.wait as string | undefined, defaultWaitSeconds);
+    const wait = numberOption("--wait", options.wait) ?? defaultWaitSeconds;
     const passwords = readPasswords(options["role-passwords"] as string | undefined);
-    const gap = wholeNumber(
-      "--sequence-gap",
-      options["sequence-gap"] as string | undefined,
-      passwords.size > 0 ? defaultSequenceGap : 0,
-    );
+    const gap =
+      numberOption("--sequence-gap", options["sequence-gap"]) ?? (passwords.size > 0 ? defaultSequenceGap : 0);
     const since = await sinceWhen(context, database, options.since as string | undefined);
     const steps = await prepareRecovered(database, passwords, gap);
     for (const step of steps) context.progress.note(step);
@@ -101,12 +99,6 @@ export const reProtect: Command = {
     };
   },
 };
-
-function wholeNumber(option: string, word: string | undefined, otherwise: number): number {
-  if (word === undefined) return otherwise;
-  if (/^\d{1,9}$/.test(word)) return Number(word);
-  throw new UsageError(`${option}: expected a whole number from 0, got ${JSON.stringify(word)}.`);
-}
 
 function readPasswords(path: string | undefined): ReadonlyMap<string, string> {
   if (path === undefined) return new Map();

@@ -11,6 +11,7 @@ import { type Command, type CommandContext } from "../command";
 import { oneDatabase } from "../config-file";
 import { acceptsPlace } from "../engines/database-kinds";
 import { messageOf, NoRecoveryPointError, OperationError, UsageError } from "../errors";
+import { numberOption } from "../number-option";
 import { planFor } from "../procedures/recovery-planning";
 import { type RecordedRestore, restoreAndRecord, restoreStreamAndRecord } from "../procedures/recorded-restore";
 import { describeSwitch, offerSwitch, type SecretSwitch } from "../procedures/secret-switch";
@@ -43,6 +44,7 @@ export const recover: Command = {
     into: { type: "string", multiple: true },
     "password-file": { type: "string" },
     scratch: { type: "string" },
+    jobs: { type: "string" },
     "switch-secret": { type: "boolean" },
     yes: { type: "boolean" },
   },
@@ -51,6 +53,7 @@ export const recover: Command = {
     into: "PLACE  a new database's URL for dumps, a new data directory's path for the log, the file's path for SQLite, a new instance's identifier for what RDS keeps; one of each may be given",
     "password-file": "FILE  the password to the target server; default: libpq's own rules",
     scratch: "DIR  with room for the decompressed archive; default: the temporary folder",
+    jobs: "N  sessions that load a dump at the same time; default: one for each CPU here, up to 8",
     "switch-secret":
       "once the copy is proven, and a person says so, put its endpoint into the secret that rds.secretArn names",
     yes: `ask nothing; only in the environments ${unattended.join(" and ")}`,
@@ -64,6 +67,7 @@ export const recover: Command = {
     if (yes && !unattended.includes(environment)) {
       throw new UsageError(`--yes is for ${unattended.join(" and ")}: this is ${environment}, where a person decides.`);
     }
+    const jobs = numberOption("--jobs", options.jobs, 1);
     const questions = yes ? undefined : new Questions();
     try {
       const database = oneDatabase(config, words[0]);
@@ -105,6 +109,7 @@ export const recover: Command = {
           passwordFile: options["password-file"] as string | undefined,
           scratch: options.scratch as string | undefined,
           keep: false,
+          jobs,
         };
         const attempt = await tryOne(context, source, () =>
           // Without a recovery point to begin with it is a stream.

@@ -11,6 +11,7 @@ import { type Command, type CommandContext, type CommandInput, type CommandOutco
 import { oneDatabase } from "../config-file";
 import { acceptsPlace } from "../engines/database-kinds";
 import { NoRecoveryPointError, OperationError, UsageError } from "../errors";
+import { numberOption } from "../number-option";
 import { type RecordedRestore, restoreAndRecord, restoreStreamAndRecord } from "../procedures/recorded-restore";
 import { describeProof } from "../report/proof-report";
 import { type CatalogEntry, RecoveryPointState } from "../store/catalog";
@@ -29,6 +30,7 @@ export const restore: Command = {
     database: { type: "string" },
     "password-file": { type: "string" },
     scratch: { type: "string" },
+    jobs: { type: "string" },
     keep: { type: "boolean" },
     "from-stream": { type: "boolean" },
   },
@@ -38,6 +40,7 @@ export const restore: Command = {
     database: "NAME  with --to, where the configuration has several",
     "password-file": "FILE  the password to the target server; default: libpq's own rules",
     scratch: "DIR  with room for the decompressed archive; default: the temporary folder",
+    jobs: "N  sessions that load a dump at the same time; default: one for each CPU here, up to 8",
     "from-stream": "restore Litestream's replica of a SQLite database, as of --to",
     keep: "keep a copy that failed its proof, under its working name, for forensics",
   },
@@ -45,6 +48,7 @@ export const restore: Command = {
   isProof: false,
   async run({ words, options }, context) {
     const into = options.into as string | undefined;
+    const jobs = numberOption("--jobs", options.jobs, 1);
     if (into === undefined) throw new UsageError("Name the new place: --into postgresql://user@host:port/database");
     if (options["from-stream"] === true) {
       const { database, to } = streamToRestore(words[0], options, context.config());
@@ -67,6 +71,7 @@ export const restore: Command = {
       passwordFile: options["password-file"] as string | undefined,
       scratch: options.scratch as string | undefined,
       keep: options.keep === true,
+      jobs,
     };
     return outcomeOf(await restoreAndRecord(context, { ...entry, manifest }, place));
   },

@@ -69,6 +69,8 @@ export interface RestoreIntoRequest extends RestoreRequest {
   readonly scratch?: string;
   /** Keep a copy that was not proven, under its working name. */
   readonly keep: boolean;
+  /** Sessions that load a dump at the same time. @default one for each CPU here, up to 8 */
+  readonly jobs?: number;
 }
 
 /** What a restore left. */

@@ -28,6 +28,8 @@ export interface RestorePlace {
   readonly passwordFile?: string;
   readonly scratch?: string;
   readonly keep: boolean;
+  /** Sessions that load a dump at the same time. @default one for each CPU here, up to 8 */
+  readonly jobs?: number;
 }
 
 /** A restore with its proof, and where both are. */

@@ -2,6 +2,7 @@ import { type Client } from "pg";
 import { BackupMethod, jobConfigDefaults, type ManifestWal, TargetClass } from "../../../../recovery";
 import { OperationError } from "../../errors";
 import { checkedStream, Tool } from "../../process/child";
+import { compressionThreads } from "../../process/parallelism";
 import { putPart } from "../../store/parts";
 import { zstdVersion } from "../compressed-part";
 import { type BackupRequest, type RecoveryEngine, type TakenBackup } from "../engine";
@@ -57,7 +58,7 @@ async function take(request: BackupRequest): Promise<TakenBackup> {
       ],
       { env: libpqEnvironment({ ...access, databaseName: "" }, "dr base backup"), signal: request.signal },
     );
-    const zstd = new Tool("zstd", [`-${settings.compressionLevel}`, "-T0", "-q", "-c"], {
+    const zstd = new Tool("zstd", [`-${settings.compressionLevel}`, `-T${compressionThreads()}`, "-q", "-c"], {
       stdin: baseBackup.output,
       signal: request.signal,
     });

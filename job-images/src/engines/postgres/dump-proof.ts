@@ -33,6 +33,8 @@ export interface DumpProofRequest extends RestoreRequest {
   readonly tools: PostgresTools;
   /** Folder with room for the decompressed archive. */
   readonly scratch: string;
+  /** Sessions that load at the same time. @default one for each CPU here, up to 8 */
+  readonly jobs?: number;
   /** After the restore, before the proof. */
   readonly onRestored?: () => Promise<void> | undefined;
 }
@@ -44,7 +46,7 @@ export async function restoreAndProve(request: DumpProofRequest): Promise<Restor
 }
 
 async function restoreThenCompare(request: DumpProofRequest, run: ProofRun): Promise<void> {
-  const { store, manifest, tools, target, scratch, progress, signal } = request;
+  const { store, manifest, tools, target, scratch, jobs, progress, signal } = request;
   const archivePath = join(scratch, "dump.pgc");
 
   progress.step("fetching");
@@ -68,7 +70,7 @@ async function restoreThenCompare(request: DumpProofRequest, run: ProofRun): Pro
   });
 
   progress.step("restoring");
-  const restore: DumpRestore = { tools, archivePath, facts, globals, target, progress, signal };
+  const restore: DumpRestore = { tools, archivePath, facts, globals, target, jobs, progress, signal };
   await run.phase("create", "roles", async () => {
     await createDatabase(restore);
     run.targetMade = true;

@@ -3,6 +3,7 @@ import { type Client } from "pg";
 import { BackupMethod, jobConfigDefaults, type ManifestPart, TargetClass } from "../../../../recovery";
 import { OperationError } from "../../errors";
 import { allEnded, checkedStream, runTool, Tool } from "../../process/child";
+import { compressionThreads } from "../../process/parallelism";
 import { putPart } from "../../store/parts";
 import { zstdVersion } from "../compressed-part";
 import { type BackupRequest, type RecoveryEngine, type TakenBackup } from "../engine";
@@ -146,7 +147,7 @@ async function dumpUnderWatch(
       // As much as a pipe holds.
       { env: libpqEnvironment(access, applicationName), signal, outputBufferBytes: 64 * 1024 },
     );
-    const zstd = new Tool("zstd", [`-${settings.compressionLevel}`, "-T0", "-q", "-c"], {
+    const zstd = new Tool("zstd", [`-${settings.compressionLevel}`, `-T${compressionThreads()}`, "-q", "-c"], {
       stdin: pgDump.output,
       signal,
     });

@@ -1,4 +1,3 @@
-import { availableParallelism } from "node:os";
 import {
   jobConfigDefaults,
   type LogCoverage,
@@ -7,6 +6,7 @@ import {
   type RecoveryTarget,
 } from "../../../../recovery";
 import { Tool } from "../../process/child";
+import { serverJobs } from "../../process/parallelism";
 import { heartbeatsStopped } from "../../proof/canary";
 import { failed, judged, passed, undecided } from "../../proof/check";
 import { type ProofRun } from "../../proof/proof-run";
@@ -88,7 +88,7 @@ async function checkPages(
       ...facts.databases.map((name) => `--database=${name}`),
       "--install-missing=pg_catalog",
       ...(everyRow ? ["--heapallindexed"] : []),
-      `--jobs=${availableParallelism()}`,
+      `--jobs=${serverJobs()}`,
       "--no-password",
     ],
     // It ends with 2 when it found damage, and tells of it on standard output.

@@ -1,7 +1,7 @@
-import { availableParallelism } from "node:os";
 import { type Client } from "pg";
 import { messageOf, OperationError } from "../../errors";
 import { runTool } from "../../process/child";
+import { serverJobs } from "../../process/parallelism";
 import { type Progress } from "../../progress";
 import { type DatabaseFacts, one, type PostgresFacts } from "./facts";
 import { applyGlobals, settingStatement } from "./globals";
@@ -26,7 +26,7 @@ export interface DumpRestore {
   readonly globals: string;
   /** The database to make; its server must be there, it must not. */
   readonly target: PostgresAccess;
-  /** Parallel jobs of pg_restore. @default the number of CPUs */
+  /** Sessions that load at the same time. @default one for each CPU here, up to 8 */
   readonly jobs?: number;
   readonly progress: Progress;
   readonly signal: AbortSignal;
@@ -107,7 +107,7 @@ async function loadSelected(restore: DumpRestore, selection: readonly string[]):
       "--no-subscriptions",
       "--no-tablespaces",
       ...selection,
-      `--jobs=${restore.jobs ?? availableParallelism()}`,
+      `--jobs=${serverJobs(restore.jobs)}`,
       `--dbname=${databaseConnectionString(restore.target.databaseName)}`,
       restore.archivePath,
     ],
@@ -124,7 +124,7 @@ export async function analyze(restore: DumpRestore): Promise<void> {
       "--analyze-only",
       "--no-password",
       "--quiet",
-      `--jobs=${restore.jobs ?? availableParallelism()}`,
+      `--jobs=${serverJobs(restore.jobs)}`,
       `--dbname=${databaseConnectionString(restore.target.databaseName)}`,
     ],
     { env: libpqEnvironment(restore.target, "dr restore"), signal: restore.signal },

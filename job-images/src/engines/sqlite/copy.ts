@@ -11,6 +11,7 @@ import {
 } from "../../../../recovery";
 import { messageOf, OperationError } from "../../errors";
 import { checkedStream, Tool } from "../../process/child";
+import { compressionThreads } from "../../process/parallelism";
 import { inScratchFolder } from "../../process/scratch-folder";
 import { bytesText } from "../../report/terminal";
 import { putPart } from "../../store/parts";
@@ -139,7 +140,11 @@ async function checkAndStore(
   const signal = AbortSignal.any([request.signal, refusal.signal]);
   const checking = check(request, path, { path: copy, signal }, header);
   checking.catch((error: unknown) => refusal.abort(error));
-  const zstd = new Tool("zstd", [`-${settings.compressionLevel}`, "-T0", "-q", "-c", "--", copy], { signal });
+  const zstd = new Tool(
+    "zstd",
+    [`-${settings.compressionLevel}`, `-T${compressionThreads()}`, "-q", "-c", "--", copy],
+    { signal },
+  );
   const body = checkedStream([zstd], (output) =>
     endingAfter(throttled(counted(output, request.progress), settings.maxBytesPerSecond), checking),
   );
