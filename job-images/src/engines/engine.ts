@@ -82,8 +82,8 @@ export interface RestoredCopy {
   readonly endpoint?: DatabaseEndpoint;
 }
 
-/** Rows to copy out of a recovery point, and beside which live ones. */
-export interface ExtractRequest extends RestoreRequest {
+/** Rows that a person wants back, and beside which live ones. */
+export interface RowsRequest {
   /** Tables as a person named them; with `ofSchema` none. */
   readonly tables: readonly string[];
   /** Every table of this schema instead. */
@@ -99,17 +99,20 @@ export interface ExtractRequest extends RestoreRequest {
   readonly side: string;
 }
 
+/** Rows to copy out of a recovery point. */
+export type ExtractRequest = RestoreRequest & RowsRequest;
+
 /** One table's rows, where they are now. */
 export interface ExtractedTable {
   readonly table: string;
   /** The side table, as SQL writes it. */
   readonly into: string;
   readonly rows: number;
-  /** Of the rows in the recovery point, in hexadecimal; those of the side table had the same. */
+  /** Of the rows in the copy, in hexadecimal; those of the side table had the same. */
   readonly hash: string;
 }
 
-/** What came of copying rows out of a recovery point. */
+/** What came of copying rows out of a recovery point or a stream. */
 export interface Extraction {
   readonly proof: Pick<RestoreProof, "checks" | "phases" | "seconds">;
   /** Empty unless everything passed: then nothing was made. */
@@ -170,6 +173,9 @@ export interface StreamRequest {
 /** A restore from a stream into the place that a person named. */
 export type StreamIntoRequest = StreamRequest & Pick<RestoreIntoRequest, "into" | "keep">;
 
+/** Rows to copy out of a stream. */
+export type StreamExtractRequest = StreamRequest & RowsRequest;
+
 /** From when to when a stream can be restored. */
 export interface StreamWindow {
   readonly from: Date;
@@ -209,6 +215,8 @@ export interface StreamEngine {
   restoreTest(request: StreamRequest): Promise<RestoreProof>;
   /** As an engine's. @throws NoRecoveryPointError when the stream does not reach that moment */
   restoreInto(request: StreamIntoRequest): Promise<RestoredCopy>;
+  /** As a kind's, from a throw-away copy. @throws NoRecoveryPointError when the stream does not reach that moment */
+  extract(request: StreamExtractRequest): Promise<Extraction>;
 }
 
 /** What one kind of database needs, whatever the method. */

@@ -8,13 +8,16 @@ import { passed } from "../../proof/check";
 import { ProofRun, type RestoreProof } from "../../proof/proof-run";
 import { type ObjectStore } from "../../store/object-store";
 import {
+  type Extraction,
   type RestoredCopy,
   type StreamEngine,
+  type StreamExtractRequest,
   type StreamIntoRequest,
   type StreamRequest,
   type StreamWindow,
 } from "../engine";
 import { checkConsistency } from "./consistency";
+import { extractFromCopy } from "./extract";
 import { checkWholeFile, leaveWriteAheadLog } from "./file-proof";
 import { readCanary } from "./facts";
 import { restoreIntoFile } from "./into-file";
@@ -31,6 +34,7 @@ export const sqliteStream: StreamEngine = {
   window: (request) => inScratchFolder((scratch) => readStreamWindow({ ...request, scratch })),
   restoreTest,
   restoreInto,
+  extract,
 };
 
 function restoreTest(request: StreamRequest): Promise<RestoreProof> {
@@ -46,6 +50,14 @@ function restoreInto(request: StreamIntoRequest): Promise<RestoredCopy> {
     const replica = { ...request, scratch };
     const window = await windowFor(replica, request.at);
     return restoreIntoFile(request, 0, (path, publish) => restoreAndProve(request, replica, window, path, publish));
+  });
+}
+
+function extract(request: StreamExtractRequest): Promise<Extraction> {
+  return inScratchFolder(async (scratch) => {
+    const replica = { ...request, scratch };
+    const window = await windowFor(replica, request.at);
+    return extractFromCopy(request, (path) => restoreAndProve(request, replica, window, path));
   });
 }
 
