@@ -202,10 +202,10 @@ export interface StreamEngine {
   /** As evidence names a restore of a snapshot, where there are any. */
   readonly snapshotMechanism?: string;
   readonly targetClass: TargetClass;
-  /** What `acceptsPlace` takes, for people. */
-  readonly placeKind: string;
   /** Whether a copy can be restored into a place of that name. */
   acceptsPlace(place: string): boolean;
+  /** Why a place that it accepts is none for this database; absent where any is. */
+  placeProblem?(place: string, database: DatabaseConfig): string | undefined;
   /** Whether the database has one at all. */
   isThere(database: DatabaseConfig, store: ObjectStore): Promise<boolean>;
   /** What the store holds. @throws NoRecoveryPointError when it holds nothing */

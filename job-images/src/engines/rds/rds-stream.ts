@@ -1,6 +1,7 @@
 import { randomBytes } from "node:crypto";
 import {
   compactUtc,
+  copyNameProblem,
   type DatabaseConfig,
   type DatabaseEndpoint,
   jobConfigDefaults,
@@ -45,8 +46,8 @@ export const rdsStream: StreamEngine = {
   mechanism: Mechanism.PointInTimeLog,
   snapshotMechanism: "rds-snapshot",
   targetClass: TargetClass.Rds,
-  placeKind: "the identifier of a new RDS instance or cluster",
   acceptsPlace: (place) => rdsIdentifierPattern.test(place),
+  placeProblem: (place, { rds }) => rds && copyNameProblem(rds, place),
   isThere: ({ rds }) => Promise.resolve(rds !== undefined),
   window: ({ database }) => withSource(database, (source) => source.window()),
   snapshots: ({ database }) => withSource(database, (source) => source.snapshots()),
@@ -141,6 +142,8 @@ async function restoreInto(request: StreamIntoRequest): Promise<RestoredCopy> {
       `--into ${JSON.stringify(into)}: expected the identifier of an RDS instance that does not exist yet: lower-case letters, digits and single dashes, at most 63.`,
     );
   }
+  const nameProblem = copyNameProblem(rdsOf(database), into);
+  if (nameProblem !== undefined) throw new UsageError(`--into ${into}: ${nameProblem}. Nothing was made.`);
   return withSource(database, async (source) => {
     if (await source.exists(into)) {
       throw new UsageError(`--into ${into}: it exists, and a restore never touches what is there. Name a new one.`);

@@ -28,7 +28,6 @@ export const sqliteStream: StreamEngine = {
   sourceId: streamSourceId,
   mechanism: Mechanism.SqliteStream,
   targetClass: TargetClass.File,
-  placeKind: "the file's path",
   acceptsPlace: (place) => !/^postgres(ql)?:/.test(place),
   isThere: ({ name }, store) => holdsAny(store, streamPrefix(name)),
   window: (request) => inScratchFolder((scratch) => readStreamWindow({ ...request, scratch })),
