@@ -33,6 +33,7 @@ import {
   recoveryJobs,
   recoveryJobsProblems,
   sqlitePodsOf,
+  testedLogsOf,
 } from "./recovery-jobs";
 import { ReplicaDatabase, replicaDatabaseProblems } from "./replica-database";
 import { expectRunbooks, runbookObjects } from "./runbook-objects";
@@ -170,6 +171,7 @@ export class DisasterRecovery extends pulumi.ComponentResource {
         ...args.alerts,
         databases: databases.map((each) => each.name),
         streamedDatabases: databases.filter(isStreamed).map((each) => each.name),
+        ...testedLogsOf(databases),
         backupSchedule: args.backup?.schedule ?? defaultBackupSchedule,
         backupTimeZone: args.backup?.timeZone,
         objectives,

@@ -2,6 +2,7 @@ import * as aws from "@pulumi/aws";
 import * as pulumi from "@pulumi/pulumi";
 import {
   databaseNamePattern,
+  maxRdsLogTestAgeSeconds,
   maxRecoveryPointAgeMinutes,
   maxRestoreTestAgeSeconds,
   scheduleProblems,
@@ -58,6 +59,10 @@ export interface RecoveryAlertsArgs {
   databases: string[];
   /** Those of them whose log is streamed, by `WalArchive` or by Litestream with a heartbeat. @default none */
   streamedDatabases?: string[];
+  /** Those of them whose log, or stream, is restored as often as the backups are (`RestoreTestJob`). @default none */
+  testedLogs?: string[];
+  /** Those of them whose log RDS restores, once a week (`PointInTimeTestJob`). @default none */
+  testedByRds?: string[];
   /** The backups' schedule: how old the newest may be follows from it and from the RPO. */
   backupSchedule: string;
   /** IANA time zone of the schedule. @default "Etc/UTC" */
@@ -90,6 +95,7 @@ export interface RecoveryAlertsArgs {
  * |--|--|
  * | backup | no complete recovery point for longer than its schedule's largest gap and an hour, or a suspicious one |
  * | restore test | no evidence for longer than two of its days, or one that did not pass |
+ * | restore test of a log or stream, point-in-time test | the same of the log; RDS may miss one of its weeks |
  * | stream of the log | a stored log that ends longer ago than the RPO |
  * | status | nothing published, which fires all of them |
  */
@@ -114,6 +120,7 @@ export class RecoveryAlerts extends pulumi.ComponentResource {
     }
     const alarms = [
       ...args.databases.flatMap((database) => statusAlarms(args, database)),
+      ...logTestAlarms(args),
       ...logAlarms(args),
       ...lagAlarms(args),
     ];
@@ -275,6 +282,41 @@ function statusAlarms(args: RecoveryAlertsArgs, database: string): Alarm[] {
   ];
 }
 
+/** A log is used in the worst hour, and its test is not the backups': a dump that restores says nothing of it. */
+function logTestAlarms(args: RecoveryAlertsArgs): Alarm[] {
+  const { environment, testedLogs = [], testedByRds = [] } = args;
+  const tests = [
+    ...testedLogs.map((database) => ({ database, maxAge: maxRestoreTestAgeSeconds })),
+    ...testedByRds.map((database) => ({ database, maxAge: maxRdsLogTestAgeSeconds })),
+  ];
+  return tests.flatMap(({ database, maxAge }): Alarm[] => {
+    const common = {
+      namespace: statusMetricNamespace,
+      dimensions: { Environment: environment, Database: database },
+    };
+    return [
+      {
+        ...common,
+        what: `${database}-point-in-time-test-not-passed`,
+        severity: Severity.P2,
+        meaning:
+          `the newest restore of ${database}'s log did not pass: a moment between two backups may be lost. ` +
+          "`dr status` says how it ended, the evidence that it names what differed.",
+        metricName: StatusMetric.PointInTimeTestNotPassed,
+        threshold: 0,
+      },
+      {
+        ...common,
+        what: `${database}-point-in-time-test-age`,
+        severity: Severity.P3,
+        meaning: `${database}'s log has not been restored for ${maxAge / 86_400} days. See its test's job and its logs.`,
+        metricName: StatusMetric.PointInTimeTestAgeSeconds,
+        threshold: maxAge,
+      },
+    ];
+  });
+}
+
 /** The log that is not in the store is what would be lost; a stream that stalls may also fill the disk of its server. */
 function logAlarms(args: RecoveryAlertsArgs): Alarm[] {
   const rpoMinutes = args.objectives?.rpoMinutes ?? defaultRpoMinutes;
@@ -378,6 +420,11 @@ export function recoveryAlertsProblems(args: RecoveryAlertsArgs): ArgumentProble
   args.streamedDatabases?.forEach((database, at) =>
     problems.expect(args.databases.includes(database), `streamedDatabases[${at}]`, "one of databases", database),
   );
+  for (const field of ["testedLogs", "testedByRds"] as const) {
+    args[field]?.forEach((database, at) =>
+      problems.expect(args.databases.includes(database), `${field}[${at}]`, "one of databases", database),
+    );
+  }
   for (const problem of scheduleProblems(args.backupSchedule, args.backupTimeZone)) {
     problems.add("backupSchedule", problem);
   }

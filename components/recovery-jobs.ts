@@ -359,6 +359,19 @@ export function recoveryJobs(name: string, settings: RecoveryJobsSettings, paren
   };
 }
 
+/** Whose log is tested, and by which of the jobs: what the alarms on those tests are made from. */
+export function testedLogsOf(databases: readonly ProtectedDatabaseArgs[]): {
+  readonly testedLogs: string[];
+  readonly testedByRds: string[];
+} {
+  const namesWhere = (has: (database: ProtectedDatabaseArgs) => boolean): string[] =>
+    databases.filter(has).map(({ name }) => name);
+  return {
+    testedLogs: namesWhere(({ wal, stream }) => wal !== undefined || stream !== undefined),
+    testedByRds: namesWhere(({ rds }) => rds !== undefined),
+  };
+}
+
 /** What the pods of the applications whose files are streamed are given, by database. */
 export function sqlitePodsOf({ sqliteReplications }: RecoveryJobs): pulumi.Output<unknown> {
   const pods = [...sqliteReplications].map(([database, made]) => {

@@ -23,6 +23,7 @@ import {
   type RecoveryJobs,
   recoveryJobsProblems,
   sqlitePodsOf,
+  testedLogsOf,
 } from "./recovery-jobs";
 import { type ExistingDatabaseArgs, ReplicaDatabase, replicaDatabaseProblems } from "./replica-database";
 import { expectRunbooks, runbookObjects } from "./runbook-objects";
@@ -113,6 +114,7 @@ export class RecoverySite extends pulumi.ComponentResource {
         ...scope,
         ...args.alerts,
         databases: databases.map((each) => each.name),
+        ...testedLogsOf(databases),
         backupSchedule: args.backup?.schedule ?? defaultBackupSchedule,
         backupTimeZone: args.backup?.timeZone,
         objectives,

@@ -36,6 +36,7 @@ export * from "./rds-rights";
 export * from "./rds-settings";
 export * from "./reaper";
 export * from "./re-protection";
+export * from "./recovered-copy";
 export * from "./recovery-plan";
 export * from "./recovery-target";
 export * from "./recovery-time-ledger";

@@ -1,4 +1,6 @@
 import { type EvidenceCheck } from "./evidence";
+import { type DatabaseConfig } from "./job-config";
+import { Mechanism } from "./protection";
 import { Verdict } from "./verdict";
 import { type LogGap } from "./wal-coverage";
 
@@ -28,7 +30,10 @@ export interface ProtectionStatus {
   readonly rtoSeconds: number;
   /** The log behind the newest base backup; absent where none is configured. */
   readonly log?: LogStatus;
+  /** Of a backup. */
   readonly restoreTest: LastRun | undefined;
+  /** Of the log, or of a stream; absent where there is neither. */
+  readonly pointInTimeTest?: { readonly last: LastRun | undefined; readonly maxAgeSeconds: number };
   readonly drill: LastRun | undefined;
   /** The last time that sabotaged copies were shown to the restore test; judged once there was one. */
   readonly proof?: LastRun;
@@ -42,6 +47,40 @@ const day = 86_400;
 
 /** A restore test runs daily (guide, Backup Schedule); a second missed day is a failure and not a delay. */
 export const maxRestoreTestAgeSeconds = 2 * day;
+
+/** RDS restores its own log once a week (`PointInTimeTestJob`): an instance costs money. One week may be missed. */
+export const maxRdsLogTestAgeSeconds = 15 * day;
+
+/**
+ * How old the newest restore test of a database's log, or of its stream, may be.
+ *
+ * @param isStreamed the store holds a stream of the file
+ * @returns undefined where it has neither
+ */
+export function maxPointInTimeTestAgeSeconds(
+  { rds, wal }: Pick<DatabaseConfig, "rds" | "wal">,
+  isStreamed: boolean,
+): number | undefined {
+  if (rds !== undefined) return maxRdsLogTestAgeSeconds;
+  return wal !== undefined || isStreamed ? maxRestoreTestAgeSeconds : undefined;
+}
+
+const ofMoments: ReadonlySet<string> = new Set([Mechanism.PointInTimeLog, Mechanism.SqliteStream]);
+
+/**
+ * The newest restore test of a backup, which holds one moment, and that of the log or the stream, which holds every one.
+ * Neither says anything of the other: a dump that was restored this morning does not make the log good.
+ *
+ * @param tests oldest first
+ */
+export function newestRestoreTests<Test extends { readonly mechanism: string }>(
+  tests: readonly Test[],
+): { readonly restoreTest: Test | undefined; readonly pointInTimeTest: Test | undefined } {
+  const pointInTimeTest = tests.filter(({ mechanism }) => ofMoments.has(mechanism)).at(-1);
+  const restoreTest = tests.filter(({ mechanism }) => !ofMoments.has(mechanism)).at(-1);
+  // Base backups are restored with what log they have, and may be the only backups.
+  return { restoreTest: restoreTest ?? pointInTimeTest, pointInTimeTest };
+}
 
 /** A drill runs on the last Friday of the month (guide, Disaster Recovery Drill): at most five weeks lie between two. */
 export const maxDrillAgeSeconds = 36 * day;
@@ -67,6 +106,9 @@ export function judgeProtectionStatus(status: ProtectionStatus): EvidenceCheck[]
     recoveryPoint,
     ...(status.log ? [judgeLog(status.log, ageText)] : []),
     judgeLastRun("restore test", status.restoreTest, maxRestoreTestAgeSeconds, status),
+    ...(status.pointInTimeTest
+      ? [judgeLastRun("point-in-time test", status.pointInTimeTest.last, status.pointInTimeTest.maxAgeSeconds, status)]
+      : []),
     judgeLastRun("drill", status.drill, maxDrillAgeSeconds, status),
     ...(status.proof ? [judgeLastRun("sabotage", status.proof, maxProofAgeSeconds, status)] : []),
     ...(status.evidenceProblems.length === 0

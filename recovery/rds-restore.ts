@@ -6,7 +6,8 @@ import {
   type RdsInstance,
   type RdsProcessorFeature,
 } from "./rds-description";
-import { carriedTags, throwAwayTags } from "./throw-away-tags";
+import { recoveredTags } from "./recovered-copy";
+import { throwAwayTags } from "./throw-away-tags";
 
 interface Tag {
   readonly Key: string;
@@ -366,7 +367,8 @@ export function decideInstanceRestore(source: RdsInstance, choice: RdsRestoreCho
           ...(point.kind === "latest" ? ({ UseLatestRestorableTime: true } as const) : { RestoreTime: point.at }),
         };
   const later = purpose.kind === "recovery" ? carry(instanceLaterSettings, source, []) : {};
-  return { request: { from, settings, tags: tagsOf(source, purpose), later } };
+  const tags = tagsOf(source, purpose, source.DBInstanceIdentifier!);
+  return { request: { from, settings, tags, later } };
 }
 
 /**
@@ -388,13 +390,13 @@ export function decideClusterRestore(
   if (isAurora(source) && members.length === 0) {
     problems.push("members: the source has no instance, so nobody knows of which class the new one must be");
   }
-  const tags = tagsOf(source, purpose);
+  const tags = tagsOf(source, purpose, source.DBClusterIdentifier ?? "");
   const decided = copied.map((member, index) => ({
     DBInstanceIdentifier: `${identifier}-${index + 1}`,
     DBClusterIdentifier: identifier,
     Engine: engine ?? "",
     settings: memberSettingsFor(purpose, carry(memberSettings, member, problems)),
-    tags: purpose.kind === "recovery" ? carriedTags(member.TagList ?? []) : tags,
+    tags: tagsOf(member, purpose, source.DBClusterIdentifier ?? ""),
   }));
   if (problems.length > 0) return { problems };
   const from =
@@ -482,7 +484,11 @@ export function remainingSteps(source: RdsInstance | RdsCluster, identifier: str
   const addRole = isCluster
     ? `aws rds add-role-to-db-cluster --db-cluster-identifier ${identifier}`
     : `aws rds add-role-to-db-instance --db-instance-identifier ${identifier}`;
+  const { leftOut } = recoveredTags("", source.TagList ?? []);
   return [
+    ...(leftOut.length === 0
+      ? []
+      : [`the tags ${leftOut.join(", ")}: RDS takes 50, and one says what it is restored from`]),
     ...(source.AssociatedRoles ?? []).map(
       ({ RoleArn, FeatureName }) =>
         `the role for ${FeatureName ?? "a feature"}: ${addRole} --role-arn ${RoleArn}${FeatureName ? ` --feature-name ${FeatureName}` : ""}`,
@@ -550,8 +556,8 @@ function overrides(purpose: RdsRestorePurpose): Writable<SharedSettings> {
   };
 }
 
-function tagsOf({ TagList }: RdsInstance | RdsCluster, purpose: RdsRestorePurpose): Tag[] {
-  return purpose.kind === "recovery" ? carriedTags(TagList ?? []) : throwAwayTags(purpose);
+function tagsOf({ TagList }: RdsInstance | RdsCluster, purpose: RdsRestorePurpose, source: string): readonly Tag[] {
+  return purpose.kind === "recovery" ? recoveredTags(source, TagList ?? []).tags : throwAwayTags(purpose);
 }
 
 function differences<Source, Settings>(

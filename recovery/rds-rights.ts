@@ -1,4 +1,5 @@
 import { type PolicyDocument, type PolicyStatement } from "./identity";
+import { copyPrefixOf, restoredFromTag } from "./recovered-copy";
 import { ThrowAwayTag, throwAwayPurpose } from "./throw-away-tags";
 
 /**
@@ -27,7 +28,9 @@ export const RdsScope = {
   MadeAsThrowAway: "made-as-throw-away",
   /** What carries the throw-away's tag. */
   ThrowAways: "throw-aways",
-  /** New instances and clusters of the account, whatever their tags. */
+  /** What a request makes and tags as a copy of a source in that very request. */
+  MadeAsCopy: "made-as-copy",
+  /** What carries the tag of a copy of a source. */
   Copies: "copies",
   /** The secret that names the endpoint. */
   Secret: "secret",
@@ -92,15 +95,14 @@ export const rdsRights: Readonly<Record<RdsActor, readonly RdsRight[]>> = {
     listBackups,
     readSources,
     {
-      actions: [
-        ...restores,
-        "rds:AddTagsToResource",
-        "rds:CreateDBInstance",
-        "rds:ModifyDBCluster",
-        "rds:ModifyDBInstance",
-      ],
+      actions: [...restores, "rds:AddTagsToResource", "rds:CreateDBInstance"],
+      scope: RdsScope.MadeAsCopy,
+      why: "make the new database, which says what it is restored from",
+    },
+    {
+      actions: ["rds:ModifyDBCluster", "rds:ModifyDBInstance"],
       scope: RdsScope.Copies,
-      why: "make the new database as the old one was",
+      why: "set on it what no restore takes, so that it is as the old one was; never on a replica that is called alike",
     },
     useKeys,
     { actions: ["iam:PassRole"], scope: RdsScope.MonitoringRole, why: "have it monitored as the old one was" },
@@ -142,7 +144,7 @@ export interface RdsResources {
   readonly instanceIdentifiers?: readonly string[];
   /** Clusters that are restored from. */
   readonly clusterIdentifiers?: readonly string[];
-  /** What the names of copies begin with. @default those of the sources, and `dr-test-` for throw-aways */
+  /** What the names of recovered copies begin with; `rds.copyPrefixes` tells the jobs. @default those of the sources and a dash */
   readonly copyPrefixes?: readonly string[];
   /** The secrets that name the endpoints. @default none */
   readonly secretArns?: readonly string[];
@@ -187,9 +189,9 @@ function resourcesOf(scope: RdsScope, resources: RdsResources): string[] {
     case RdsScope.MadeAsThrowAway:
     case RdsScope.ThrowAways:
       return kinds.map((kind) => arn(kind, `${throwAwayNamePrefix}*`));
+    case RdsScope.MadeAsCopy:
     case RdsScope.Copies: {
-      const prefixes =
-        resources.copyPrefixes ?? [...instanceIdentifiers, ...clusterIdentifiers].map((name) => `${name}-`);
+      const prefixes = resources.copyPrefixes ?? [...instanceIdentifiers, ...clusterIdentifiers].map(copyPrefixOf);
       return prefixes.flatMap((prefix) => kinds.map((kind) => arn(kind, `${prefix}*`)));
     }
     case RdsScope.Secret:
@@ -203,12 +205,20 @@ function resourcesOf(scope: RdsScope, resources: RdsResources): string[] {
   }
 }
 
-function conditionOf(scope: RdsScope, { partition, region }: RdsResources): PolicyStatement["Condition"] | undefined {
+function conditionOf(scope: RdsScope, resources: RdsResources): PolicyStatement["Condition"] | undefined {
+  const { partition, region, instanceIdentifiers = [], clusterIdentifiers = [] } = resources;
   const domain = partition === "aws-cn" ? "amazonaws.com.cn" : "amazonaws.com";
   const tag = (kind: "RequestTag" | "ResourceTag") => ({
     StringEquals: { [`aws:${kind}/${ThrowAwayTag.Purpose}`]: throwAwayPurpose },
   });
+  const copyTag = (kind: "RequestTag" | "ResourceTag") => ({
+    StringEquals: { [`aws:${kind}/${restoredFromTag}`]: [...instanceIdentifiers, ...clusterIdentifiers] },
+  });
   switch (scope) {
+    case RdsScope.MadeAsCopy:
+      return copyTag("RequestTag");
+    case RdsScope.Copies:
+      return copyTag("ResourceTag");
     case RdsScope.MadeAsThrowAway:
       return tag("RequestTag");
     case RdsScope.ThrowAways:
@@ -221,7 +231,6 @@ function conditionOf(scope: RdsScope, { partition, region }: RdsResources): Poli
       return { StringEquals: { "iam:PassedToService": "monitoring.rds.amazonaws.com" } };
     case RdsScope.Everything:
     case RdsScope.Sources:
-    case RdsScope.Copies:
     case RdsScope.Secret:
       return undefined;
   }

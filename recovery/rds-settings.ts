@@ -23,6 +23,8 @@ export interface RdsSettings {
   readonly secretArn?: string;
   /** Longest wait for a restored copy to be available, in minutes. @default 180 */
   readonly restoreMinutes?: number;
+  /** What the names of recovered copies may begin with, as the policy of whoever restores says. @default the source's and a dash */
+  readonly copyPrefixes?: readonly string[];
   readonly test?: RdsTestSettings;
 }
 
@@ -45,6 +47,10 @@ export const rdsSettingsSchema: z.ZodType<RdsSettings> = z
       .regex(/^arn:[a-z-]+:secretsmanager:[a-z0-9-]+:\d{12}:secret:.+$/, "must be the ARN of a secret")
       .optional(),
     restoreMinutes: minutes.optional(),
+    copyPrefixes: z
+      .array(z.string().regex(/^[a-z][a-z0-9-]*$/, "must be the beginning of an RDS identifier, as in architect-"))
+      .min(1)
+      .optional(),
     test: z
       .strictObject({
         subnetGroup: z.string().min(1).optional(),

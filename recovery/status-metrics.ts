@@ -12,13 +12,17 @@ export const StatusMetric = {
   RecoveryPointAgeSeconds: "RecoveryPointAgeSeconds",
   /** Since the newest moment that the stored log covers. Not published while it covers none, or has a hole. */
   LogAgeSeconds: "LogAgeSeconds",
-  /** Age of the newest restore test. Not published while there is none. */
+  /** Age of the newest restore test of a backup. Not published while there is none. */
   RestoreTestAgeSeconds: "RestoreTestAgeSeconds",
   /**
-   * 0 when the newest restore test passed, else 1: it failed, was inconclusive, there is none, or it let a sabotaged copy
+   * 0 when the newest restore test of a backup passed, else 1: it failed, was inconclusive, there is none, or it let a sabotaged copy
    * pass when it was last tried (`dr prove`), and then says nothing.
    */
   RestoreTestNotPassed: "RestoreTestNotPassed",
+  /** Age of the newest restore of the log, or of a stream. Not published while there is none, or nothing to restore. */
+  PointInTimeTestAgeSeconds: "PointInTimeTestAgeSeconds",
+  /** 0 when the newest of them passed, else 1. Not published where there is no log and no stream. */
+  PointInTimeTestNotPassed: "PointInTimeTestNotPassed",
   /** 0 when the newest backup run that left a manifest ended with `pass`, else 1. */
   BackupNotPassed: "BackupNotPassed",
 } as const;
@@ -30,8 +34,10 @@ export interface PublishedStatus {
   readonly recoveryPointAgeSeconds: number | null;
   /** `null` when the log covers nothing or has a hole; absent where no log is configured. */
   readonly logAgeSeconds?: number | null;
-  /** The newest restore test; absent when there was never one. */
+  /** The newest restore test of a backup; absent when there was never one. */
   readonly restoreTest: { readonly ageSeconds: number; readonly verdict: Verdict } | undefined;
+  /** The newest restore of the log or the stream; `null` when there was never one, absent where there is neither. */
+  readonly pointInTimeTest?: { readonly ageSeconds: number; readonly verdict: Verdict } | null;
   /** Whether the restore test caught every sabotaged copy; absent when nobody tried. */
   readonly proof?: Verdict;
   /** The verdict of the newest readable manifest; absent when there is none. */
@@ -42,7 +48,7 @@ export interface PublishedStatus {
 export function statusMetricValues(
   status: PublishedStatus,
 ): { readonly metric: StatusMetric; readonly value: number }[] {
-  const { recoveryPointAgeSeconds, logAgeSeconds, restoreTest, proof, newestBackup } = status;
+  const { recoveryPointAgeSeconds, logAgeSeconds, restoreTest, pointInTimeTest, proof, newestBackup } = status;
   const tested = proof === Verdict.Fail ? proof : restoreTest?.verdict;
   const notPassed = (verdict: Verdict | undefined): number => (verdict === Verdict.Pass ? 0 : 1);
   return [
@@ -52,6 +58,10 @@ export function statusMetricValues(
     ...(typeof logAgeSeconds === "number" ? [{ metric: StatusMetric.LogAgeSeconds, value: logAgeSeconds }] : []),
     ...(restoreTest ? [{ metric: StatusMetric.RestoreTestAgeSeconds, value: restoreTest.ageSeconds }] : []),
     { metric: StatusMetric.RestoreTestNotPassed, value: notPassed(tested) },
+    ...(pointInTimeTest ? [{ metric: StatusMetric.PointInTimeTestAgeSeconds, value: pointInTimeTest.ageSeconds }] : []),
+    ...(pointInTimeTest === undefined
+      ? []
+      : [{ metric: StatusMetric.PointInTimeTestNotPassed, value: notPassed(pointInTimeTest?.verdict) }]),
     { metric: StatusMetric.BackupNotPassed, value: notPassed(newestBackup) },
   ];
 }

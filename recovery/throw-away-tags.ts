@@ -1,5 +1,3 @@
-import { type RdsTag } from "./rds-description";
-
 /**
  * The tags of what a restore test makes in a cloud account and somebody must delete again. The reaper goes by them alone,
  * so nothing else may ever carry them.
@@ -31,15 +29,4 @@ export function throwAwayTags(about: {
     { Key: ThrowAwayTag.Environment, Value: about.environment },
     { Key: ThrowAwayTag.ExpiresAt, Value: about.expiresAt.toISOString() },
   ];
-}
-
-/**
- * The tags that a restored database takes over from its source: all but AWS's own, which nobody may set, and but those of
- * a throw-away, which would have it deleted.
- */
-export function carriedTags(tags: readonly RdsTag[]): { Key: string; Value: string }[] {
-  const throwAway: ReadonlySet<string> = new Set(Object.values(ThrowAwayTag));
-  return tags
-    .filter(({ Key }) => Key !== undefined && !Key.startsWith("aws:") && !throwAway.has(Key))
-    .map(({ Key, Value }) => ({ Key: Key!, Value: Value ?? "" }));
 }

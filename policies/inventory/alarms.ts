@@ -26,6 +26,13 @@ export function isLogAgeAlarm({ metricName = "" }: AlarmProps): boolean {
   );
 }
 
+/** Whether an alarm watches how restores of a log or a stream end; their age does not tell that. */
+export function isPointInTimeTestAlarm({ metricName = "" }: AlarmProps): boolean {
+  return /(point-?in-?time|pitr|log|wal|stream)-?(restore-?)?test.*(not-?passed|fail|outcome|result|success)/i.test(
+    metricName,
+  );
+}
+
 /** Whether an alarm is about recovery at all: the others of a stack are not this pack's business. */
 export function isRecoveryAlarm({ metricName = "", namespace = "", name = "" }: AlarmProps): boolean {
   return /disasterrecovery|backup|restore|recovery|replica|dump|wal/i.test(`${namespace} ${metricName} ${name}`);

@@ -48,6 +48,18 @@ function purposeIn(text: string): CronJobPurpose {
   return BACKUP.test(text) ? CronJobPurpose.Backup : CronJobPurpose.Other;
 }
 
+const FROM_STREAM = /\bdr restore-test\b.*--from-stream\b/;
+
+/** Whether a restore test of ours restores a stream, instead of a backup. */
+export function restoresStream({ props }: Pick<JudgedResource, "props">): boolean {
+  const { spec } = props as CronJobProps;
+  const words = containersOf(spec?.jobTemplate?.spec?.template?.spec).flatMap(({ command = [], args = [] }) => [
+    ...command,
+    ...args,
+  ]);
+  return FROM_STREAM.test(words.join(" "));
+}
+
 /** The CronJobs of a stack that are there for this. */
 export function cronJobsFor(stack: StackResources, purpose: CronJobPurpose): readonly JudgedResource[] {
   const purposes = stack.once(cronJobsFor, () =>

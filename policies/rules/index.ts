@@ -29,6 +29,7 @@ import { objectivesMet } from "./objectives-met";
 import { pinnedImage } from "./pinned-image";
 import { planReviewed } from "./plan-reviewed";
 import { podHardening } from "./pod-hardening";
+import { pointInTimeTestAlarm } from "./point-in-time-test-alarm";
 import { rdsBackupWindow } from "./rds-backup-window";
 import { rdsCrossRegionCopy } from "./rds-cross-region-copy";
 import { rdsFailoverSafe } from "./rds-failover-safe";
@@ -78,6 +79,7 @@ export const rules: PolicyPackArgs["policies"] = [
   pinnedImage,
   planReviewed,
   podHardening,
+  pointInTimeTestAlarm,
   rdsBackupWindow,
   rdsCrossRegionCopy,
   rdsFailoverSafe,
@@ -127,6 +129,7 @@ export {
   pinnedImage,
   planReviewed,
   podHardening,
+  pointInTimeTestAlarm,
   rdsBackupWindow,
   rdsCrossRegionCopy,
   rdsFailoverSafe,

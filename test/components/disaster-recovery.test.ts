@@ -257,6 +257,18 @@ describe("DisasterRecovery of what RDS restores", () => {
     }
     assert.ok(restorer.includes(":secret:architect-go/prod/database-AbCdEf") && restorer.includes("iam:PassRole"));
     assert.ok(!tester.includes("secretsmanager:") && !restorer.includes("rds:Delete"));
+    const alarm = (what: string) =>
+      made.inputs("aws:cloudwatch/metricAlarm:MetricAlarm", `dr-alerts-architect-${what}`);
+    assert.deepEqual(
+      ["point-in-time-test-not-passed", "point-in-time-test-age"].map((what) => {
+        const { metricName, threshold, treatMissingData, dimensions } = alarm(what);
+        return [metricName, threshold, treatMissingData, dimensions];
+      }),
+      [
+        ["PointInTimeTestNotPassed", 0, "breaching", { Environment: "prod", Database: "architect" }],
+        ["PointInTimeTestAgeSeconds", 15 * 86_400, "breaching", { Environment: "prod", Database: "architect" }],
+      ],
+    );
     const trust = made.inputs("aws:iam/role:Role", "dr-identity-evidence-writer").assumeRolePolicy as string;
     assert.ok(trust.includes(`"aws:RequestTag/kubernetes-service-account":"dr-pitr-test-architect"`));
     assert.ok(!trust.includes("dr-reaper"));

@@ -9,6 +9,7 @@ import {
   rdsRights,
   RdsScope,
   StorePrefix,
+  restoredFromTag,
   ThrowAwayTag,
 } from "../../recovery";
 import { allows } from "../support/iam-simulation";
@@ -335,6 +336,8 @@ describe("what the identities may do in RDS", function () {
   const asked = { [`aws:RequestTag/${ThrowAwayTag.Purpose}`]: "restore-test" };
   const tagged = { [`aws:ResourceTag/${ThrowAwayTag.Purpose}`]: "restore-test" };
 
+  const ours = { [`aws:ResourceTag/${restoredFromTag}`]: "architect-prod" };
+
   /** Resources of each scope, by the kind of what an action is about, and the request that they are met in. */
   const met: Readonly<Record<RdsScope, readonly (readonly [string, Record<string, string>])[]>> = {
     [RdsScope.Everything]: [["*", {}]],
@@ -350,9 +353,13 @@ describe("what the identities may do in RDS", function () {
       [arn("db", "dr-test-architect-1"), tagged],
       [arn("cluster", "dr-test-ledger-1"), tagged],
     ],
+    [RdsScope.MadeAsCopy]: [
+      [arn("db", "architect-prod-restored"), { [`aws:RequestTag/${restoredFromTag}`]: "architect-prod" }],
+      [arn("cluster", "ledger-prod-restored"), { [`aws:RequestTag/${restoredFromTag}`]: "ledger-prod" }],
+    ],
     [RdsScope.Copies]: [
-      [arn("db", "architect-prod-restored"), {}],
-      [arn("cluster", "ledger-prod-restored"), {}],
+      [arn("db", "architect-prod-restored"), ours],
+      [arn("cluster", "ledger-prod-restored"), { [`aws:ResourceTag/${restoredFromTag}`]: "ledger-prod" }],
     ],
     [RdsScope.Secret]: [[secretArn, {}]],
     [RdsScope.SecretKey]: [[keyArn("secret"), { "kms:ViaService": "secretsmanager.eu-central-1.amazonaws.com" }]],
@@ -366,6 +373,18 @@ describe("what the identities may do in RDS", function () {
     ["rds:DeleteDBInstance", arn("db", "architect-prod-restored"), {}],
     ["rds:DeleteDBInstance", arn("db", "dr-test-architect-1"), {}],
     ["rds:ModifyDBInstance", arn("db", "architect-prod"), tagged],
+    ["rds:ModifyDBInstance", arn("db", "architect-prod"), ours],
+    ["rds:ModifyDBInstance", arn("db", "architect-prod-replica"), {}],
+    ["rds:ModifyDBInstance", arn("db", "architect-prod-replica"), { "aws:ResourceTag/application": "architect-go" }],
+    [
+      "rds:ModifyDBInstance",
+      arn("db", "architect-prod-replica"),
+      { [`aws:ResourceTag/${restoredFromTag}`]: "another-prod" },
+    ],
+    ["rds:ModifyDBCluster", arn("cluster", "ledger-prod-replica"), {}],
+    ["rds:AddTagsToResource", arn("db", "architect-prod-replica"), { "aws:RequestTag/owner": "ann" }],
+    ["rds:RestoreDBInstanceToPointInTime", arn("db", "architect-prod-restored"), {}],
+    ["rds:CreateDBInstance", arn("db", "architect-prod-restored"), { "aws:RequestTag/owner": "ann" }],
     ["rds:StopDBInstance", arn("db", "architect-prod"), {}],
     ["rds:DeleteDBSnapshot", arn("snapshot", "rds:architect-prod"), {}],
     ["rds:DeleteDBInstanceAutomatedBackup", arn("auto-backup", "ab-1"), {}],

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { mkdirSync, utimesSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdirSync, readFileSync, utimesSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { moto, whyNoMoto } from "../support/moto";
 import { makeDatabase, temporaryFolder } from "../support/postgres";
@@ -60,6 +60,54 @@ describe("dr status", () => {
       "RestoreTestNotPassed",
     ]);
   });
+
+  it("[guide 21, 22] a dump that restores says nothing of the log: its test is asked for, judged and published by itself", async function () {
+    this.timeout(60_000);
+    const why = whyNoMoto();
+    if (why !== undefined) skip(this, why);
+    const endpoint = await moto();
+    const server = await makeDatabase("logged", "CREATE TABLE public.t AS SELECT 1 AS a");
+    const folder = temporaryFolder();
+    const config = writeConfig(folder, {
+      store: `file://${folder}/store`,
+      environment: "test",
+      databases: [{ name: "logged", engine: "postgres", url: server.url("logged"), wal: { spool: `${folder}/spool` } }],
+    });
+    const aws = {
+      AWS_ENDPOINT_URL: endpoint,
+      AWS_REGION: "eu-west-1",
+      AWS_ACCESS_KEY_ID: "a",
+      AWS_SECRET_ACCESS_KEY: "b",
+    };
+    const tests = async (): Promise<string[]> => {
+      const { json } = await drJson<Status>(["status", "--publish", "--config", config], aws);
+      return json.databases[0]!.checks.filter(({ name }) => name.endsWith("test")).map(
+        ({ name, verdict }) => `${name}: ${verdict}`,
+      );
+    };
+    const ofLog = (): string[] => published(endpoint, "logged").filter((name) => name.startsWith("PointInTime"));
+    await drJson(["backup", "--method", "dump", "--config", config]);
+    await drJson(["restore-test", "--config", config]);
+    assert.deepEqual(await tests(), ["restore test: pass", "point-in-time test: inconclusive"]);
+    assert.deepEqual(ofLog(), ["PointInTimeTestNotPassed"]);
+
+    const { json } = await drJson<{ backups: { id: string }[] }>(["backup", "--method", "base", "--config", config]);
+    const key = join(folder, "store", "catalog", "logged", `${json.backups[0]!.id}.json`);
+    const manifest = readFileSync(key);
+    chmodSync(key, 0o600);
+    writeFileSync(key, "not a manifest");
+    await drJson(["restore-test", "--config", config]);
+    assert.deepEqual(
+      await tests(),
+      ["restore test: pass", "point-in-time test: fail"],
+      "and the dump is as good as ever",
+    );
+    assert.deepEqual(ofLog(), ["PointInTimeTestAgeSeconds", "PointInTimeTestNotPassed"]);
+
+    writeFileSync(key, manifest);
+    await drJson(["restore-test", "--config", config]);
+    assert.deepEqual(await tests(), ["restore test: pass", "point-in-time test: pass"]);
+  });
 });
 
 describe("dr status of a streamed SQLite file", () => {
@@ -90,7 +138,7 @@ describe("dr status of a streamed SQLite file", () => {
 });
 
 /** The names of the metrics of this database, as the AWS CLI lists them. */
-function published(endpoint: string): string[] {
+function published(endpoint: string, database = "watched"): string[] {
   const output = execFileSync(
     "aws",
     [
@@ -110,7 +158,7 @@ function published(endpoint: string): string[] {
   const { Metrics } = JSON.parse(output) as { Metrics: { MetricName: string; Dimensions: { Value: string }[] }[] };
   return [
     ...new Set(
-      Metrics.filter((metric) => metric.Dimensions.some(({ Value }) => Value === "watched")).map(
+      Metrics.filter((metric) => metric.Dimensions.some(({ Value }) => Value === database)).map(
         (metric) => metric.MetricName,
       ),
     ),

@@ -19,8 +19,9 @@ const ADVISORY: Readonly<Record<string, readonly string[]>> = {
   "prod-recovery": [],
 };
 const UNKNOWN_AT_FIRST: Readonly<Record<string, readonly string[]>> = {
-  staging: POLICIES,
-  prod: POLICIES,
+  // What a job is told names the store, and with it the databases that it tests.
+  staging: [...POLICIES, "point-in-time-test-alarm"],
+  prod: [...POLICIES, "point-in-time-test-alarm"],
   // What a role may do with a key is not known before the key is.
   "prod-recovery": ["alarm-can-be-delivered", "backup-writer-cannot-delete"],
 };

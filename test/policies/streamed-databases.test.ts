@@ -58,6 +58,22 @@ describe("the policy pack on production with a server's log and a streamed file"
     );
   });
 
+  it("[guide 22, 30] misses the alarm on the test of each log, whichever job tests it", async () => {
+    const rule = rules.find(({ name }) => name === "point-in-time-test-alarm")!;
+    for (const [database, job] of [
+      ["ledger", "architect-go-restore-test"],
+      ["notes", "architect-go-stream-test-notes"],
+      ["architect", "architect-go-pitr-test-architect"],
+    ] as const) {
+      const without = stack.filter(({ name }) => !name.endsWith(`-${database}-point-in-time-test-not-passed`));
+      assert.equal(without.length, stack.length - 1, database);
+      const { violations } = await judgeBy(rule, without);
+      assert.equal(violations.length, 1, database);
+      assert.match(violations[0]!.message, new RegExp(`no alarm watches its outcome for ${database} `));
+      assert.ok(violations[0]!.urn!.endsWith(` ${job}`), violations[0]!.urn);
+    }
+  });
+
   it("[guide 30] misses the alarm of the log when it is taken away, the restore test of a file, and the volume of a spool", async () => {
     const rule = (name: string) => rules.find((one) => one.name === name)!;
     const alarm = stack.filter(({ name }) => !name.endsWith(" architect-go-alerts-ledger-log-age"));

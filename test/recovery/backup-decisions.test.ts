@@ -4,6 +4,8 @@ import {
   type BackupContents,
   drillPhase,
   judgeProtectionStatus,
+  maxPointInTimeTestAgeSeconds,
+  newestRestoreTests,
   StatusMetric,
   statusMetricValues,
   maxRecoveryPointAgeMinutes,
@@ -126,6 +128,14 @@ describe("protection status", () => {
     ["a failed test", { restoreTest: { ...good.restoreTest, verdict: "fail" } }, "pass fail pass"],
     ["a test that took too long", { restoreTest: { ...good.restoreTest, measuredRtoSeconds: 901 } }, "pass fail pass"],
     ["a test long ago", { restoreTest: { ...good.restoreTest, ageSeconds: 200_000 } }, "pass inconclusive pass"],
+    ["a log that was restored", { pointInTimeTest: { last: good.drill, maxAgeSeconds: 5 } }, "pass pass pass pass"],
+    ["a log that was never restored", { pointInTimeTest: { maxAgeSeconds: 5 } }, "pass pass inconclusive pass"],
+    ["one long ago", { pointInTimeTest: { last: good.drill, maxAgeSeconds: 4 } }, "pass pass inconclusive pass"],
+    [
+      "one that failed, though the dump's did not",
+      { pointInTimeTest: { last: { ...good.drill, verdict: "fail" }, maxAgeSeconds: 5 } },
+      "pass pass fail pass",
+    ],
     ["a drill long ago", { drill: { ...good.drill, ageSeconds: 40 * 86_400 } }, "pass pass inconclusive"],
     ["sabotage that was caught", { proof: good.drill }, "pass pass pass pass"],
     ["sabotage that was not caught", { proof: { ...good.drill, verdict: "fail" } }, "pass pass pass fail"],
@@ -135,6 +145,31 @@ describe("protection status", () => {
   for (const [what, change, expected] of cases) {
     it(`[guide 2, 3, 22] ${what}: ${expected}`, () => assert.equal(verdicts(change), expected));
   }
+});
+
+describe("restore tests", () => {
+  const run = (mechanism: string, at: number) => ({ mechanism, at });
+  const newest = (...mechanisms: string[]): (number | undefined)[] => {
+    const { restoreTest, pointInTimeTest } = newestRestoreTests(mechanisms.map(run));
+    return [restoreTest?.at, pointInTimeTest?.at];
+  };
+  it("[guide 21] of a backup and of a log are two things, and the newer one hides the other not", () => {
+    assert.deepEqual(newest(), [undefined, undefined]);
+    assert.deepEqual(newest("dump", "point-in-time-log"), [0, 1]);
+    assert.deepEqual(newest("point-in-time-log", "dump"), [1, 0]);
+    assert.deepEqual(newest("sqlite-stream", "copy", "copy"), [2, 0]);
+    assert.deepEqual(newest("dump", "dump"), [1, undefined]);
+    assert.deepEqual(newest("point-in-time-log"), [0, 0], "base backups alone are backups");
+  });
+
+  it("of a log are due where there is one: daily in the store, weekly of RDS, which may miss one", () => {
+    const rds = { region: "eu-central-1", instanceIdentifier: "architect-prod" };
+    const day = 86_400;
+    assert.equal(maxPointInTimeTestAgeSeconds({}, false), undefined);
+    assert.equal(maxPointInTimeTestAgeSeconds({}, true), 2 * day);
+    assert.equal(maxPointInTimeTestAgeSeconds({ wal: { spool: "/spool" } }, false), 2 * day);
+    assert.equal(maxPointInTimeTestAgeSeconds({ rds }, false), 15 * day);
+  });
 });
 
 describe("status metrics", () => {
@@ -149,6 +184,25 @@ describe("status metrics", () => {
     assert.equal(notPassed({ proof: "fail" }), 1);
     assert.equal(notPassed({ restoreTest: undefined }), 1);
     assert.equal(notPassed({ restoreTest: { ...restoreTest, verdict: "inconclusive" } }), 1);
+  });
+
+  it("[guide 22] a log that was never restored did not pass, and where there is none nothing is said", () => {
+    const ofLog = (status: object) =>
+      statusMetricValues({ recoveryPointAgeSeconds: 1, restoreTest, newestBackup: "pass", ...status })
+        .filter(({ metric }) => metric.startsWith("PointInTimeTest"))
+        .map(({ metric, value }) => [metric, value]);
+    assert.deepEqual(ofLog({}), []);
+    assert.deepEqual(ofLog({ pointInTimeTest: null }), [["PointInTimeTestNotPassed", 1]]);
+    for (const [verdict, value] of [
+      ["pass", 0],
+      ["inconclusive", 1],
+      ["fail", 1],
+    ] as const) {
+      assert.deepEqual(ofLog({ pointInTimeTest: { ageSeconds: 9, verdict } }), [
+        ["PointInTimeTestAgeSeconds", 9],
+        ["PointInTimeTestNotPassed", value],
+      ]);
+    }
   });
 });
 

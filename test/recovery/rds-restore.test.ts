@@ -11,6 +11,7 @@ import {
   type RdsInstance,
   type RdsRestoreChoice,
   remainingSteps,
+  restoredFromTag,
   ThrowAwayTag,
 } from "../../recovery";
 import { describedCluster, describedInstance, describedMember } from "../support/described-rds";
@@ -76,7 +77,14 @@ describe("the restore of an RDS instance", () => {
       PerformanceInsightsRetentionPeriod: 93,
       MaxAllocatedStorage: 1000,
     });
-    assert.deepEqual(request?.tags, [{ Key: "application", Value: "architect-go" }], "nobody's throw-away tags");
+    assert.deepEqual(
+      request?.tags,
+      [
+        { Key: "application", Value: "architect-go" },
+        { Key: restoredFromTag, Value: "architect-prod" },
+      ],
+      "nobody's throw-away tags",
+    );
   });
 
   it("takes a snapshot and the newest moment as well", () => {
@@ -155,7 +163,7 @@ describe("the restore of an RDS instance", () => {
 
   it("what RDS made of it is compared setting by setting", () => {
     const { request } = decideInstanceRestore(describedInstance, recovery);
-    const restored: RdsInstance = { ...describedInstance, TagList: [{ Key: "application", Value: "architect-go" }] };
+    const restored: RdsInstance = { ...describedInstance, TagList: [...request!.tags] };
     assert.deepEqual(instanceDifferences(request!, describedInstance, restored), []);
     const reset: RdsInstance = {
       ...restored,
@@ -178,6 +186,7 @@ describe("the restore of an RDS instance", () => {
       "PerformanceInsightsRetentionPeriod",
       "VpcSecurityGroupIds",
       "tag application",
+      "tag recovery:restored-from",
     ]);
   });
 
@@ -226,7 +235,11 @@ describe("the restore of an Aurora cluster", () => {
       if (always) assert.ok(name in request.settings, name);
       else assert.equal(name in request.settings, of(describedCluster) !== undefined, name);
     }
-    assert.deepEqual(clusterDifferences(request, describedCluster, describedCluster), []);
+    for (const { tags } of [request, ...request.members]) {
+      assert.deepEqual(tags.at(-1), { Key: restoredFromTag, Value: "architect-aurora" });
+    }
+    const restored = { ...describedCluster, TagList: [...request.tags] };
+    assert.deepEqual(clusterDifferences(request, describedCluster, restored), []);
     assert.match(
       clusterDifferences(request, describedCluster, {
         ...describedCluster,

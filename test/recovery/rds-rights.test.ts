@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { runSimulation } from "@cloud-copilot/iam-simulate";
-import { RdsActor, rdsPolicy, ThrowAwayTag } from "../../recovery";
+import { RdsActor, rdsPolicy, restoredFromTag, ThrowAwayTag } from "../../recovery";
 
 const accountId = "111122223333";
 const secretArn = `arn:aws:secretsmanager:eu-central-1:${accountId}:secret:architect-go/prod/database-AbCdEf`;
@@ -14,6 +14,8 @@ const asked = {
   [`aws:RequestTag/${ThrowAwayTag.Purpose}`]: "restore-test",
   "aws:TagKeys": Object.values(ThrowAwayTag),
 };
+
+const asCopy = { [`aws:RequestTag/${restoredFromTag}`]: "architect-prod" };
 
 /** What AWS would answer; the simulator also refuses policies that are not valid. */
 async function allows(
@@ -78,10 +80,24 @@ describe("who may do what in RDS", function () {
   it("only the restorer makes a copy that stays, and only it touches the secret", async () => {
     for (const actor of Object.values(RdsActor)) {
       const restores = actor === RdsActor.Restorer;
-      assert.equal(await allows(actor, "rds:RestoreDBInstanceToPointInTime", copy), restores, actor);
+      assert.equal(await allows(actor, "rds:RestoreDBInstanceToPointInTime", copy, asCopy), restores, actor);
+      assert.equal(await allows(actor, "rds:RestoreDBInstanceToPointInTime", copy), false, actor);
       assert.equal(await allows(actor, "secretsmanager:PutSecretValue", secretArn), restores, actor);
       assert.equal(await allows(actor, "secretsmanager:PutSecretValue", `${secretArn}x`), false, actor);
     }
+  });
+
+  it("[guide 8] the restorer changes what it made, and no replica that is called alike", async () => {
+    const may = (name: string, tags: Readonly<Record<string, string>> = {}) =>
+      allows(RdsActor.Restorer, "rds:ModifyDBInstance", arn("db", name), tags);
+    const ours = { [`aws:ResourceTag/${restoredFromTag}`]: "architect-prod" };
+    assert.equal(await may("architect-prod-2", ours), true);
+    assert.equal(await may("architect-prod-replica"), false);
+    assert.equal(await may("architect-prod-replica", { "aws:ResourceTag/application": "architect-go" }), false);
+    assert.equal(await may("architect-prod-2", { [`aws:ResourceTag/${restoredFromTag}`]: "shop-prod" }), false);
+    assert.equal(await may("architect-prod", ours), false, "the source is never its copy");
+    assert.equal(await may("shop-prod-2", ours), false, "nor what is called otherwise");
+    assert.equal(await allows(RdsActor.Restorer, "rds:AddTagsToResource", copy, { "aws:RequestTag/a": "b" }), false);
   });
 
   it("the tester makes only what carries the throw-away's tag from its first moment", async () => {

@@ -3,7 +3,7 @@ import { type Fixture } from "./judged-stack";
 const IMAGE = `registry.internal/dr@sha256:${"a".repeat(64)}`;
 const ACCOUNT = "111122223333";
 
-const job = (name: string, command: string[], schedule: string): Fixture => ({
+const job = (name: string, command: string[], schedule: string, container = "job"): Fixture => ({
   type: "kubernetes:batch/v1:CronJob",
   name,
   props: {
@@ -27,7 +27,7 @@ const job = (name: string, command: string[], schedule: string): Fixture => ({
               volumes: [{ name: "scratch", emptyDir: {} }],
               containers: [
                 {
-                  name: "job",
+                  name: container,
                   image: IMAGE,
                   command,
                   resources: { requests: { cpu: "1", memory: "1Gi" }, limits: { memory: "1Gi" } },
@@ -212,6 +212,7 @@ export function rawRecoveryStack(): Fixture[] {
     },
     job("backup", ["pg_dump", "-Fd"], "7 */6 * * *"),
     job("restore-test", ["pg_restore"], "0 3 * * *"),
+    job("point-in-time-test", ["dr", "restore-test", "--from-stream"], "0 5 * * 3", "point-in-time-test"),
     job("drill", ["dr", "drill"], "0 9 * * 5"),
     instance("database", { manageMasterUserPassword: false }),
     instance("replica", { replicateSourceDb: `arn:aws:rds:eu-central-1:${ACCOUNT}:db:database` }),
@@ -343,6 +344,19 @@ export function rawRecoveryStack(): Fixture[] {
         metricName: "RestoreTestNotPassed",
         namespace: "Recovery",
         alarmDescription: "P2: the newest restore test failed or never ran. Read its log, then test an older backup.",
+        treatMissingData: "breaching",
+        actionsEnabled: true,
+        alarmActions: [`arn:aws:sns:eu-central-1:${ACCOUNT}:p2`],
+      },
+      dependsOn: { alarmActions: ["p2"] },
+    },
+    {
+      type: "aws:cloudwatch/metricAlarm:MetricAlarm",
+      name: "point-in-time-test-failed",
+      props: {
+        metricName: "PointInTimeTestNotPassed",
+        namespace: "Recovery",
+        alarmDescription: "P2: the newest restore of the log failed or never ran. Read its log, and free its slot.",
         treatMissingData: "breaching",
         actionsEnabled: true,
         alarmActions: [`arn:aws:sns:eu-central-1:${ACCOUNT}:p2`],

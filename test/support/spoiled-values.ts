@@ -165,6 +165,15 @@ export const SPOILED: readonly (readonly [string, string, string, readonly unkno
   ["restore-test-alarm", "restore-test-failed", "metricName", [undefined, "CPUUtilization"], /no alarm/],
   ["restore-test-alarm", "restore-test-failed", "treatMissingData", [undefined, "missing"], /breaching/],
   ["restore-test-alarm", "restore-test-failed", "actionsEnabled", [false], /armed/],
+  [
+    "point-in-time-test-alarm",
+    "point-in-time-test-failed",
+    "metricName",
+    [undefined, "RestoreTestNotPassed", "PointInTimeTestAgeSeconds"],
+    /no alarm/,
+  ],
+  ["point-in-time-test-alarm", "point-in-time-test-failed", "treatMissingData", [undefined, "missing"], /breaching/],
+  ["point-in-time-test-alarm", "point-in-time-test-failed", "actionsEnabled", [false], /armed/],
   ["alarm-can-be-delivered", "alarm-key", "policy", [undefined, "{}", SERVED], /key alarm-key does not allow/],
   [
     "alarm-can-be-delivered",

@@ -147,7 +147,8 @@ export class LedgerWriter {
   private readonly exited: Promise<unknown>;
   private readonly log: string;
 
-  constructor(path: string) {
+  /** @param pauseSeconds between two entries: for a test of something else than speed. @default 0 */
+  constructor(path: string, pauseSeconds = 0) {
     const entry = `BEGIN IMMEDIATE;
 INSERT INTO debit (amount, note) VALUES (abs(random() % 1000), hex(randomblob(60)));
 INSERT INTO credit SELECT id, amount, note FROM debit WHERE id = last_insert_rowid();
@@ -155,7 +156,7 @@ DELETE FROM debit WHERE id = (SELECT min(id) FROM debit);
 DELETE FROM credit WHERE id = (SELECT min(id) FROM credit);
 UPDATE counter SET n = n + 1;
 COMMIT;
-SELECT n, (julianday('now') - 2440587.5) * 86400.0 FROM counter;`;
+SELECT n, (julianday('now') - 2440587.5) * 86400.0 FROM counter;${pauseSeconds === 0 ? "" : `\n.shell sleep ${pauseSeconds}`}`;
     this.log = join(temporaryFolder(), "commits");
     const log = openSync(this.log, "w");
     this.script = spawn("yes", [entry], { stdio: ["ignore", "pipe", "ignore"] });

@@ -1,6 +1,7 @@
 import { createInterface } from "node:readline/promises";
 import {
   combineVerdicts,
+  type DatabaseConfig,
   ExitCode,
   exitCodeOf,
   jobConfigDefaults,
@@ -9,7 +10,7 @@ import {
 } from "../../../recovery";
 import { type Command, type CommandContext } from "../command";
 import { oneDatabase } from "../config-file";
-import { acceptsPlace } from "../engines/database-kinds";
+import { acceptsPlace, databaseKindOf } from "../engines/database-kinds";
 import { messageOf, NoRecoveryPointError, OperationError, UsageError } from "../errors";
 import { numberOption } from "../number-option";
 import { planFor } from "../procedures/recovery-planning";
@@ -84,6 +85,7 @@ export const recover: Command = {
       }
       const places = (options.into as string[] | undefined) ?? (await questions?.places(plan.chosen)) ?? [];
       if (places.length === 0) throw new UsageError("Name the new place: --into PLACE");
+      refusePlaces(places, database);
       const usable = plan.sources
         .filter(({ usable }) => usable)
         .flatMap((source) => {
@@ -136,6 +138,18 @@ export const recover: Command = {
     }
   },
 };
+
+/** Before anything is made: a source that is tried later must not find out that its place is none. */
+function refusePlaces(places: readonly string[], database: DatabaseConfig): void {
+  const { stream } = databaseKindOf(database);
+  const problems = places
+    .filter((place) => stream?.acceptsPlace(place))
+    .flatMap((place) => {
+      const problem = stream?.placeProblem?.(place, database);
+      return problem === undefined ? [] : [`--into ${place}: ${problem}`];
+    });
+  if (problems.length > 0) throw new UsageError("Nothing was done:", problems);
+}
 
 async function tryOne(
   context: CommandContext,

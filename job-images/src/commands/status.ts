@@ -8,7 +8,9 @@ import {
   jobConfigDefaults,
   judgeProtectionStatus,
   type LogStatus,
+  maxPointInTimeTestAgeSeconds,
   maxRecoveryPointAgeMinutes,
+  newestRestoreTests,
   objectivesFrom,
   streamPrefix,
 } from "../../../recovery";
@@ -66,25 +68,26 @@ async function statusOf(context: CommandContext, database: DatabaseConfig) {
   });
   const ageSeconds = (at: string | undefined): number | null =>
     at === undefined ? null : Math.round((now.getTime() - new Date(at).getTime()) / 1000);
-  const lastOf = (kind: Evidence["kind"]): Evidence | undefined =>
-    records
-      .map(({ evidence }) => evidence)
-      .filter((record) => record.kind === kind)
-      .at(-1);
-  const restoreTest = lastOf(EvidenceKind.RestoreTest);
-  const drill = lastOf(EvidenceKind.Drill);
-  const proof = lastOf(EvidenceKind.Proof);
+  const allOf = (kind: Evidence["kind"]): Evidence[] =>
+    records.map(({ evidence }) => evidence).filter((record) => record.kind === kind);
+  const { restoreTest, pointInTimeTest } = newestRestoreTests(allOf(EvidenceKind.RestoreTest));
+  const drill = allOf(EvidenceKind.Drill).at(-1);
+  const proof = allOf(EvidenceKind.Proof).at(-1);
   const log = database.wal
     ? await logStatus(store, database.name, catalog, ageSeconds, rpoMinutes * 60)
     : database.engine === Engine.Sqlite
       ? await streamStatus(store, database.name, ageSeconds, rpoMinutes * 60)
       : undefined;
+  const maxTestAge = maxPointInTimeTestAgeSeconds(database, database.engine === Engine.Sqlite && log !== undefined);
   const checks = judgeProtectionStatus({
     log,
     recoveryPointAgeSeconds: ageSeconds(newest?.at),
     maxRecoveryPointAgeSeconds: maxRecoveryPointAgeMinutes({ rpoMinutes, ...database.backup }) * 60,
     rtoSeconds: rtoMinutes * 60,
     restoreTest: summary(restoreTest),
+    ...(maxTestAge === undefined
+      ? {}
+      : { pointInTimeTest: { last: summary(pointInTimeTest), maxAgeSeconds: maxTestAge } }),
     drill: summary(drill),
     proof: summary(proof),
     evidenceProblems: problems,
@@ -99,6 +102,8 @@ async function statusOf(context: CommandContext, database: DatabaseConfig) {
     lastRestoreTest: restoreTest
       ? { ...summary(restoreTest), at: restoreTest.startedAt, level: restoreTest.level ?? null }
       : null,
+    lastPointInTimeTest: pointInTimeTest ? { ...summary(pointInTimeTest), at: pointInTimeTest.startedAt } : null,
+    pointInTimeTestDue: maxTestAge !== undefined,
     lastSabotage: proof ? { ...summary(proof), at: proof.startedAt } : null,
     lastDrill: drill ? { ...summary(drill), at: drill.startedAt } : null,
     checks,

@@ -84,8 +84,8 @@ export interface RestoredCopy {
   readonly endpoint?: DatabaseEndpoint;
 }
 
-/** Rows to copy out of a recovery point, and beside which live ones. */
-export interface ExtractRequest extends RestoreRequest {
+/** Rows that a person wants back, and beside which live ones. */
+export interface RowsRequest {
   /** Tables as a person named them; with `ofSchema` none. */
   readonly tables: readonly string[];
   /** Every table of this schema instead. */
@@ -101,17 +101,20 @@ export interface ExtractRequest extends RestoreRequest {
   readonly side: string;
 }
 
+/** Rows to copy out of a recovery point. */
+export type ExtractRequest = RestoreRequest & RowsRequest;
+
 /** One table's rows, where they are now. */
 export interface ExtractedTable {
   readonly table: string;
   /** The side table, as SQL writes it. */
   readonly into: string;
   readonly rows: number;
-  /** Of the rows in the recovery point, in hexadecimal; those of the side table had the same. */
+  /** Of the rows in the copy, in hexadecimal; those of the side table had the same. */
   readonly hash: string;
 }
 
-/** What came of copying rows out of a recovery point. */
+/** What came of copying rows out of a recovery point or a stream. */
 export interface Extraction {
   readonly proof: Pick<RestoreProof, "checks" | "phases" | "seconds">;
   /** Empty unless everything passed: then nothing was made. */
@@ -172,6 +175,9 @@ export interface StreamRequest {
 /** A restore from a stream into the place that a person named. */
 export type StreamIntoRequest = StreamRequest & Pick<RestoreIntoRequest, "into" | "keep">;
 
+/** Rows to copy out of a stream. */
+export type StreamExtractRequest = StreamRequest & RowsRequest;
+
 /** From when to when a stream can be restored. */
 export interface StreamWindow {
   readonly from: Date;
@@ -198,10 +204,10 @@ export interface StreamEngine {
   /** As evidence names a restore of a snapshot, where there are any. */
   readonly snapshotMechanism?: string;
   readonly targetClass: TargetClass;
-  /** What `acceptsPlace` takes, for people. */
-  readonly placeKind: string;
   /** Whether a copy can be restored into a place of that name. */
   acceptsPlace(place: string): boolean;
+  /** Why a place that it accepts is none for this database; absent where any is. */
+  placeProblem?(place: string, database: DatabaseConfig): string | undefined;
   /** Whether the database has one at all. */
   isThere(database: DatabaseConfig, store: ObjectStore): Promise<boolean>;
   /** What the store holds. @throws NoRecoveryPointError when it holds nothing */
@@ -211,6 +217,8 @@ export interface StreamEngine {
   restoreTest(request: StreamRequest): Promise<RestoreProof>;
   /** As an engine's. @throws NoRecoveryPointError when the stream does not reach that moment */
   restoreInto(request: StreamIntoRequest): Promise<RestoredCopy>;
+  /** As a kind's, from a throw-away copy. @throws NoRecoveryPointError when the stream does not reach that moment */
+  extract(request: StreamExtractRequest): Promise<Extraction>;
 }
 
 /** What one kind of database needs, whatever the method. */

@@ -11,6 +11,7 @@ import {
   maxRecoveryPointAgeMinutes,
   Mechanism,
   objectivesFrom,
+  parseRecoveryPointId,
   Verdict,
 } from "../../../recovery";
 import { recoveryEngineFor, recoveryEngineOf } from "../engines/database-kinds";
@@ -99,7 +100,8 @@ async function testOne(
     kind: EvidenceKind.RestoreTest,
     database: request.database.name,
     engine: request.database.engine,
-    mechanism: mechanismOf(engine.method),
+    // As its id says: the test of a base backup whose manifest is damaged says nothing of the dumps.
+    mechanism: mechanismOf(parseRecoveryPointId(entry.id)?.method ?? engine.method),
     recoveryPoint: entry.id,
     manifest: entry.manifestObject,
     environment: request.config.environment ?? jobConfigDefaults.environment,

@@ -8,6 +8,9 @@ export interface DatabaseStatus {
   readonly newestRecoveryPoint: { readonly ageSeconds: number | null } | null;
   readonly log: { readonly ageSeconds: number | null; readonly gap: unknown } | null;
   readonly lastRestoreTest: { readonly ageSeconds?: number; readonly verdict?: Verdict } | null;
+  readonly lastPointInTimeTest: { readonly ageSeconds?: number; readonly verdict?: Verdict } | null;
+  /** Whether it has a log or a stream to test. */
+  readonly pointInTimeTestDue: boolean;
   readonly lastSabotage: { readonly verdict?: Verdict } | null;
   readonly newestBackup: Verdict | undefined;
 }
@@ -16,6 +19,7 @@ const ages: ReadonlySet<string> = new Set([
   StatusMetric.RecoveryPointAgeSeconds,
   StatusMetric.LogAgeSeconds,
   StatusMetric.RestoreTestAgeSeconds,
+  StatusMetric.PointInTimeTestAgeSeconds,
 ]);
 
 /** Publishes the status of databases as CloudWatch metrics. Credentials and region come by the SDK's own rules. */
@@ -23,14 +27,11 @@ export async function publishStatus(databases: readonly DatabaseStatus[]): Promi
   const client = new CloudWatchClient({});
   try {
     for (const status of databases) {
-      const { lastRestoreTest: test } = status;
       const values = statusMetricValues({
         recoveryPointAgeSeconds: status.newestRecoveryPoint?.ageSeconds ?? null,
         ...(status.log ? { logAgeSeconds: status.log.gap ? null : status.log.ageSeconds } : {}),
-        restoreTest:
-          test?.ageSeconds === undefined || test.verdict === undefined
-            ? undefined
-            : { ageSeconds: test.ageSeconds, verdict: test.verdict },
+        restoreTest: endedRun(status.lastRestoreTest),
+        ...(status.pointInTimeTestDue ? { pointInTimeTest: endedRun(status.lastPointInTimeTest) ?? null } : {}),
         ...(status.lastSabotage?.verdict === undefined ? {} : { proof: status.lastSabotage.verdict }),
         newestBackup: status.newestBackup,
       });
@@ -53,4 +54,9 @@ export async function publishStatus(databases: readonly DatabaseStatus[]): Promi
   } finally {
     client.destroy();
   }
+}
+
+function endedRun(run: DatabaseStatus["lastRestoreTest"]) {
+  const { ageSeconds, verdict } = run ?? {};
+  return ageSeconds === undefined || verdict === undefined ? undefined : { ageSeconds, verdict };
 }

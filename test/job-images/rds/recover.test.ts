@@ -144,10 +144,10 @@ describe("recovery from RDS's own backups (moto, with a real PostgreSQL behind e
     const before = await secretNow();
     const to = new Date().toISOString();
     const { exitCode, json, stderr } = await ask([
-      ...["recover", "architect", "--to", to, "--into", "architect-restored", "--switch-secret", "--yes"],
+      ...["recover", "architect", "--to", to, "--into", "architect-prod-restored", "--switch-secret", "--yes"],
     ]);
     assert.equal(exitCode, 0, stderr + JSON.stringify(json, undefined, 2));
-    assert.deepEqual([json.verdict, json.chosen, json.place], ["pass", "rds-log", "architect-restored"]);
+    assert.deepEqual([json.verdict, json.chosen, json.place], ["pass", "rds-log", "architect-prod-restored"]);
     assert.deepEqual(verdictsOf(json), {
       restore: "pass",
       settings: "pass",
@@ -158,7 +158,7 @@ describe("recovery from RDS's own backups (moto, with a real PostgreSQL behind e
       consistency: "pass",
       canary: "pass",
     });
-    assert.match(stderr, /instance architect-restored is creating/);
+    assert.match(stderr, /instance architect-prod-restored is creating/);
 
     const [asked] = standIn.callsOf("RestoreDBInstanceToPointInTime");
     assert.equal(asked!.get("RestoreTime"), to);
@@ -174,10 +174,12 @@ describe("recovery from RDS's own backups (moto, with a real PostgreSQL behind e
       "EnableCloudwatchLogsExports.member.2": "upgrade",
       "VpcSecurityGroupIds.VpcSecurityGroupId.2": databases.securityGroupIds[1]!,
       "Tags.Tag.1.Key": "application",
+      "Tags.Tag.2.Key": "recovery:restored-from",
+      "Tags.Tag.2.Value": "architect-prod",
     })) {
       assert.equal(asked!.get(parameter), value, parameter);
     }
-    const restored = await described("architect-restored");
+    const restored = await described("architect-prod-restored");
     assert.equal(restored.MultiAZ, true);
     assert.equal(restored.MaxAllocatedStorage, 1000, "what only a change afterwards can set");
 
@@ -200,11 +202,24 @@ describe("recovery from RDS's own backups (moto, with a real PostgreSQL behind e
       "--to",
       "latest",
       "--into",
-      "architect-restored",
+      "architect-prod-restored",
       "--yes",
     ]);
     assert.equal(exitCode, 2);
-    assert.match(stderr, /architect-restored: it exists/);
+    assert.match(stderr, /architect-prod-restored: it exists/);
+  });
+
+  it("[guide 8] refuses a name that whoever restores may not make, before any source is tried", async () => {
+    const asked = standIn.calls.length;
+    const { exitCode, stderr, stdout } = await ask([
+      ...["recover", "architect", "--to", "latest", "--yes", "--into", `postgresql://${user}@127.0.0.1:${port}/unmade`],
+      ...["--into", "architect2"],
+    ]);
+    assert.equal(exitCode, 2, stdout);
+    assert.match(stderr, /--into architect2: expected a name that begins with architect-prod-, as in architect-prod-2/);
+    const made = standIn.calls.slice(asked).filter(({ action }) => !action.startsWith("Describe"));
+    assert.deepEqual(made, []);
+    assert.ok(!stderr.includes("recovering from"), stderr);
   });
 
   it("leaves a secret alone that somebody has changed since, and says so; the copy stands", async () => {
@@ -212,7 +227,7 @@ describe("recovery from RDS's own backups (moto, with a real PostgreSQL behind e
       new PutSecretValueCommand({ SecretId: secretArn, SecretString: secretFor("somewhere-else.example.org") }),
     );
     const { exitCode, json } = await ask([
-      ...["recover", "architect", "--to", "latest", "--into", "architect-restored-2", "--switch-secret", "--yes"],
+      ...["recover", "architect", "--to", "latest", "--into", "architect-prod-restored-2", "--switch-secret", "--yes"],
     ]);
     assert.equal(exitCode, 0);
     assert.equal(json.secret?.switched, false);
@@ -225,7 +240,7 @@ describe("recovery from RDS's own backups (moto, with a real PostgreSQL behind e
     await secrets.send(new PutSecretValueCommand({ SecretId: secretArn, SecretString: secretFor(host) }));
     await makeDatabase("rds_architect", tables.replace(/generate_series\(1, \d+\)/g, "generate_series(1, 0)"));
     const { exitCode, json } = await ask([
-      ...["recover", "architect", "--to", "latest", "--into", "architect-short", "--switch-secret", "--yes"],
+      ...["recover", "architect", "--to", "latest", "--into", "architect-prod-short", "--switch-secret", "--yes"],
     ]);
     assert.equal(exitCode, 3, "an unknown is no pass");
     assert.deepEqual(
@@ -238,7 +253,7 @@ describe("recovery from RDS's own backups (moto, with a real PostgreSQL behind e
     assert.equal((await secretNow()).host, host);
     assert.deepEqual(
       standIn.callsOf("RestoreDBInstanceFromDBSnapshot").map((call) => call.get("DBInstanceIdentifier")),
-      ["architect-short-2"],
+      ["architect-prod-short-2"],
     );
     await makeDatabase("rds_architect", tables);
   });
@@ -254,13 +269,13 @@ describe("recovery from RDS's own backups (moto, with a real PostgreSQL behind e
         "--to",
         "latest",
         "--into",
-        "architect-snap",
+        "architect-prod-snap",
         "--yes",
       ]);
       assert.equal(exitCode, 0, JSON.stringify(json, undefined, 2));
       assert.match(json.chosen!, /^rds-snapshot:/);
       const call = standIn.callsOf("RestoreDBInstanceFromDBSnapshot").at(-1)!;
-      assert.deepEqual([call.get("DBInstanceIdentifier"), call.get("MultiAZ")], ["architect-snap", "true"]);
+      assert.deepEqual([call.get("DBInstanceIdentifier"), call.get("MultiAZ")], ["architect-prod-snap", "true"]);
     } finally {
       standIn.earliest = earliest;
     }
@@ -275,18 +290,21 @@ describe("recovery from RDS's own backups (moto, with a real PostgreSQL behind e
       "--to",
       "latest",
       "--into",
-      "architect-new",
+      "architect-aurora-new",
       "--yes",
     ]);
     assert.equal(exitCode, 0, JSON.stringify(json, undefined, 2));
     assert.equal(json.chosen, "rds-log");
     const { DBClusters } = await databases.client.send(
-      new DescribeDBClustersCommand({ DBClusterIdentifier: "architect-new" }),
+      new DescribeDBClustersCommand({ DBClusterIdentifier: "architect-aurora-new" }),
     );
     const [cluster] = DBClusters!;
     assert.deepEqual([cluster!.DBClusterParameterGroup, cluster!.DeletionProtection], ["architect-aurora15", true]);
     assert.deepEqual(
-      [(await described("architect-new-1")).DBInstanceClass, (await described("architect-new-2")).DBInstanceClass],
+      [
+        (await described("architect-aurora-new-1")).DBInstanceClass,
+        (await described("architect-aurora-new-2")).DBInstanceClass,
+      ],
       ["db.r6g.xlarge", "db.r6g.large"],
     );
   });

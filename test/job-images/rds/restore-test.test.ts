@@ -6,6 +6,7 @@ import {
   type DBInstance,
   RemoveTagsFromResourceCommand,
 } from "@aws-sdk/client-rds";
+import { type LocalServer } from "../../../job-images/src/engines/postgres/server";
 import { beat } from "../../../job-images/src/engines/postgres/prepare";
 import { ThrowAwayTag } from "../../../recovery";
 import { makeDatabase, temporaryFolder, withClient } from "../../support/postgres";
@@ -26,12 +27,13 @@ describe("restore tests of RDS, and the reaper (moto, with a real PostgreSQL beh
   let databases: MotoDatabases;
   let standIn: RdsStandIn;
   let config: string;
+  let server: LocalServer;
 
   before(async function () {
     const why = whyNoMoto();
     if (why !== undefined) skip(this, why);
     const endpoint = await moto();
-    const server = await makeDatabase(
+    server = await makeDatabase(
       "rds_tested",
       "CREATE TABLE public.it (id int PRIMARY KEY); INSERT INTO public.it SELECT generate_series(1, 200)",
     );
@@ -107,6 +109,36 @@ describe("restore tests of RDS, and the reaper (moto, with a real PostgreSQL beh
     const log = plan.sources.find(({ id }) => id === "rds-log")!;
     assert.notEqual(log.provenAt, null);
     assert.equal(log.timeBasis, "measured", "the test's time is the recovery's: the same kind of server");
+  });
+
+  it("[guide 39] brings rows as of a moment out of the log, through a throw-away that is gone before anything is made", async () => {
+    const made = standIn.callsOf("RestoreDBInstanceToPointInTime").length;
+    const moment = new Date(Date.now() - 1000);
+    const extract = (...more: string[]) =>
+      ask<{ id: string; checks: { name: string; verdict: string }[]; tables: { into: string; rows: number }[] }>([
+        ...["extract", "--table", "public.it", "--where", "id % 2 = 0", "--into", server.url("rds_tested"), ...more],
+      ]);
+    const { exitCode, json, stdout, stderr } = await extract("--to", moment.toISOString(), "--schema", "back");
+    assert.equal(exitCode, 0, stdout);
+    assert.equal(json.id, "rds-log");
+    assert.match(stderr, new RegExp(`reading rds-log of tested, as of ${moment.toISOString()}`));
+    assert.deepEqual(
+      json.tables.map(({ into, rows }) => [into, rows]),
+      [['"back"."it"', 100]],
+    );
+    const [call] = standIn.callsOf("RestoreDBInstanceToPointInTime").slice(made);
+    assert.equal(new Date(call!.get("RestoreTime")!).getTime(), moment.getTime());
+    assert.match(call!.get("TargetDBInstanceIdentifier")!, /^dr-test-tested-/);
+    assert.deepEqual(await throwAways(), []);
+    const rows = await withClient(server, "rds_tested", (client) =>
+      client.query<{ rows: number }>("SELECT count(*)::int AS rows FROM back.it JOIN public.it USING (id)"),
+    );
+    assert.equal(rows.rows[0]!.rows, 100);
+
+    const misspelt = await extract("--from-stream", "--to", "latest", "--schema", "none", "--table", "public.ti");
+    assert.equal(misspelt.exitCode, 2, misspelt.stdout);
+    assert.match(misspelt.stdout, /there is no table public\.ti/);
+    assert.deepEqual(await throwAways(), [], "a wrong name leaves no instance behind");
   });
 
   it("[guide 49] what a killed restore test left is deleted once it has expired, and nothing else is", async () => {

@@ -8,7 +8,7 @@ import { failed, judged, passed } from "../../proof/check";
 import { ProofRun, type RestoreProof } from "../../proof/proof-run";
 import { partOf, readJsonPart, readSmallPart } from "../../store/parts";
 import { fetchDecompressed } from "../compressed-part";
-import { type Extraction, type ExtractRequest } from "../engine";
+import { type Extraction, type ExtractRequest, type RowsRequest } from "../engine";
 import { readTableOfContents } from "./archive";
 import { restoreBaseIntoThrowAway } from "./physical-restore";
 import { compareTable } from "./compare-rows";
@@ -17,17 +17,30 @@ import { chooseRows, type ChosenRows, type RowsFile, writeRows } from "./chosen-
 import { type PostgresFacts } from "./facts";
 import { accessOfUrl, type PostgresAccess } from "./libpq";
 import { createDatabase, loadDefinitions, loadRowsOf } from "./restore";
-import { inspectSide, loadSide, putBackSql } from "./side-schema";
+import { inspectSide, type LiveDatabase, loadSide, putBackSql } from "./side-schema";
 import { LocalServer, scratchFolder, throwAwaySettings } from "./server";
 import { connect } from "./session";
-import { serverToolsFor, toolsForServer } from "./tools";
+import { type PostgresTools, serverToolsFor, toolsForServer } from "./tools";
 
 /**
- * Copies rows of a recovery point into a schema of their own in a live database. A throw-away server reads them, from
- * definitions and the chosen tables' rows of a dump, or from a base backup with its log; they wait in files until that
- * copy has passed its checks, and only then is anything made in the live database, in one transaction.
+ * Copies rows of a recovery point. A throw-away server reads them, from definitions and the chosen tables' rows of a dump,
+ * or from a base backup with its log.
  */
-export async function extractFromPostgres(request: ExtractRequest): Promise<Extraction> {
+export function extractFromPostgres(request: ExtractRequest): Promise<Extraction> {
+  const read = request.manifest.method === BackupMethod.Dump ? readDump : readPhysicalCopy;
+  return extractRows(request, (run, folder) => read(request, run, folder));
+}
+
+/**
+ * Copies rows of a copy into a schema of their own in a live database. They wait in files until that copy has passed its
+ * checks, and only then is anything made in the live database, in one transaction.
+ *
+ * @param read makes the copy, proves it into the run, and puts the rows into files of the folder
+ */
+export async function extractRows(
+  request: RowsRequest & Pick<ExtractRequest, "progress" | "signal">,
+  read: (run: ProofRun, folder: string, live: LiveDatabase) => Promise<readonly RowsFile[]>,
+): Promise<Extraction> {
   refuseNames(request);
   const target = accessOfUrl(request.into, readPasswordFile(request.passwordFile));
   const live = await inspectSide(target, request.side);
@@ -36,9 +49,8 @@ export async function extractFromPostgres(request: ExtractRequest): Promise<Extr
   try {
     let rows: readonly RowsFile[] = [];
     let loaded: Awaited<ReturnType<typeof loadSide>> | undefined;
-    const read = request.manifest.method === BackupMethod.Dump ? readDump : readPhysicalCopy;
     const proof = await run.toItsEnd(async () => {
-      rows = await read(request, run, folder);
+      rows = await read(run, folder, live);
       run.checks.push(checkAnyRow(request, rows));
       run.stopAfterFailure();
       if (run.checks.some(({ verdict }) => verdict !== "pass")) return;
@@ -47,7 +59,7 @@ export async function extractFromPostgres(request: ExtractRequest): Promise<Extr
         loadSide({ ...request, target, live, rows, tools: await toolsForServer(live.serverMajor) }),
       );
       run.checks.push(
-        judged("content", loaded.differences, `${rows.length} tables hold the rows and the hash of the recovery point`),
+        judged("content", loaded.differences, `${rows.length} tables hold the rows and the hash of the copy`),
       );
     });
     return {
@@ -61,7 +73,7 @@ export async function extractFromPostgres(request: ExtractRequest): Promise<Extr
   }
 }
 
-function refuseNames({ side, where }: ExtractRequest): void {
+function refuseNames({ side, where }: RowsRequest): void {
   const schemaProblem = sideSchemaProblem(side);
   const filterProblem = where === undefined ? undefined : rowFilterProblem(where, { sqlite: false });
   const problems = [
@@ -71,7 +83,7 @@ function refuseNames({ side, where }: ExtractRequest): void {
   if (problems.length > 0) throw new UsageError("Nothing was done:", problems);
 }
 
-function checkAnyRow({ where }: ExtractRequest, rows: readonly RowsFile[]) {
+function checkAnyRow({ where }: RowsRequest, rows: readonly RowsFile[]) {
   const total = rows.reduce((sum, each) => sum + each.digest.rows, 0);
   const names = rows.map(({ table }) => tableText(table)).join(", ");
   if (where !== undefined && total === 0) {
@@ -127,8 +139,23 @@ async function readDump(request: ExtractRequest, run: ProofRun, folder: string):
   }
 }
 
+/**
+ * Puts rows of a server that has them all into files.
+ *
+ * @throws UsageError when a name or the condition is none
+ */
+export async function readRowsOfServer(
+  request: RowsRequest & Pick<ExtractRequest, "signal">,
+  access: PostgresAccess,
+  tools: PostgresTools,
+  folder: string,
+): Promise<readonly RowsFile[]> {
+  const chosen = await choose(request, access, { rowsAreThere: true });
+  return writeRows({ tools, access, folder, chosen, signal: request.signal });
+}
+
 async function choose(
-  { tables, ofSchema, where }: ExtractRequest,
+  { tables, ofSchema, where }: RowsRequest,
   access: PostgresAccess,
   { rowsAreThere }: { readonly rowsAreThere: boolean },
 ): Promise<ChosenRows> {
@@ -170,9 +197,7 @@ async function readPhysicalCopy(request: ExtractRequest, run: ProofRun, folder: 
       ...request,
       onRestored: async (url) => {
         try {
-          const access = accessOfUrl(url);
-          const chosen = await choose(request, access, { rowsAreThere: true });
-          rows = await writeRows({ tools, access, folder, chosen, signal: request.signal });
+          rows = await readRowsOfServer(request, accessOfUrl(url), tools, folder);
         } catch (error) {
           problem = error;
         }

@@ -1,6 +1,7 @@
 import { randomBytes } from "node:crypto";
 import {
   compactUtc,
+  copyNameProblem,
   type DatabaseConfig,
   type DatabaseEndpoint,
   jobConfigDefaults,
@@ -20,16 +21,24 @@ import { ProofRun, type RestoreProof } from "../../proof/proof-run";
 import { readCatalog, RecoveryPointState } from "../../store/catalog";
 import { openStore } from "../../store/open-store";
 import {
+  type Extraction,
   type RestoredCopy,
   type StreamEngine,
+  type StreamExtractRequest,
   type StreamIntoRequest,
   type StreamRequest,
   type StreamWindow,
 } from "../engine";
+import { extractRows, readRowsOfServer } from "../postgres/extract";
+import { type RowsFile } from "../postgres/chosen-rows";
 import { accessOf, type PostgresAccess } from "../postgres/libpq";
 import { proveLiveCopy } from "../postgres/live-proof";
+import { toolsForServer } from "../postgres/tools";
 import { openRdsSource } from "./open-source";
 import { type RdsSource } from "./rds-source";
+
+/** Whether a throw-away is gone. */
+const cleanupCheck = "cleanup";
 
 /** RDS's own backups: its log, which brings any moment of its window back, and its snapshots. */
 export const rdsStream: StreamEngine = {
@@ -37,16 +46,44 @@ export const rdsStream: StreamEngine = {
   mechanism: Mechanism.PointInTimeLog,
   snapshotMechanism: "rds-snapshot",
   targetClass: TargetClass.Rds,
-  placeKind: "the identifier of a new RDS instance or cluster",
   acceptsPlace: (place) => rdsIdentifierPattern.test(place),
+  placeProblem: (place, { rds }) => rds && copyNameProblem(rds, place),
   isThere: ({ rds }) => Promise.resolve(rds !== undefined),
   window: ({ database }) => withSource(database, (source) => source.window()),
   snapshots: ({ database }) => withSource(database, (source) => source.snapshots()),
-  restoreTest,
+  restoreTest: (request) => proveThrowAway(request),
   restoreInto,
+  extract,
 };
 
-async function restoreTest(request: StreamRequest): Promise<RestoreProof> {
+/** The rows wait in files until the throw-away is deleted: nobody pays for an instance while they are compared. */
+function extract(request: StreamExtractRequest): Promise<Extraction> {
+  return extractRows(request, async (run, folder, live) => {
+    let rows: readonly RowsFile[] = [];
+    let problem: unknown;
+    const proof = await run.phase("restore", "restore", () =>
+      proveThrowAway(request, async (access) => {
+        request.progress.step("reading the rows");
+        try {
+          rows = await readRowsOfServer(request, access, await toolsForServer(live.serverMajor), folder);
+        } catch (error) {
+          problem = error;
+        }
+      }),
+    );
+    // That the throw-away is still there says nothing about the rows: it is told, and the reaper comes.
+    run.checks.push(...proof.checks.filter(({ name }) => name !== cleanupCheck));
+    // A name or a condition that is wrong is the person's to mend, and no fault of the copy.
+    if (problem !== undefined) throw problem as Error;
+    return rows;
+  });
+}
+
+/** @param onProven while the copy is there, once everything passed */
+async function proveThrowAway(
+  request: StreamRequest,
+  onProven?: (access: PostgresAccess) => Promise<void>,
+): Promise<RestoreProof> {
   const { config, database, progress } = request;
   const settings = rdsOf(database);
   const { subnetGroup, securityGroupIds, ttlMinutes = rdsSettingsDefaults.ttlMinutes } = settings.test ?? {};
@@ -58,7 +95,7 @@ async function restoreTest(request: StreamRequest): Promise<RestoreProof> {
     let mayBeThere = false;
     const proof = await run.toItsEnd(async () => {
       try {
-        await restoreAndProve(request, run, {
+        const { endpoint } = await restoreAndProve(request, run, {
           source,
           asked,
           choice: {
@@ -75,16 +112,21 @@ async function restoreTest(request: StreamRequest): Promise<RestoreProof> {
           },
           onMade: () => (mayBeThere = true),
         });
+        if (onProven && run.checks.every(({ verdict }) => verdict === "pass")) {
+          await onProven(accessAt(database, endpoint));
+        }
       } finally {
         // Whatever happened: an instance that nobody deletes costs money until the reaper comes.
         if (mayBeThere) {
           progress.step(`deleting ${identifier}`);
           await source.remove(identifier).then(
-            () => run.checks.push(passed("cleanup", `${identifier} is being deleted`)),
-            (error: unknown) =>
-              run.checks.push(
-                undecided("cleanup", `${identifier} was not deleted, \`dr reap\` will: ${messageOf(error)}`),
-              ),
+            () => run.checks.push(passed(cleanupCheck, `${identifier} is being deleted`)),
+            (error: unknown) => {
+              const why = `${identifier} was not deleted, \`dr reap\` will: ${messageOf(error)}`;
+              // Told as well: where an error ends the run, nobody sees its checks.
+              progress.note(why);
+              run.checks.push(undecided(cleanupCheck, why));
+            },
           );
         }
       }
@@ -100,6 +142,8 @@ async function restoreInto(request: StreamIntoRequest): Promise<RestoredCopy> {
       `--into ${JSON.stringify(into)}: expected the identifier of an RDS instance that does not exist yet: lower-case letters, digits and single dashes, at most 63.`,
     );
   }
+  const nameProblem = copyNameProblem(rdsOf(database), into);
+  if (nameProblem !== undefined) throw new UsageError(`--into ${into}: ${nameProblem}. Nothing was made.`);
   return withSource(database, async (source) => {
     if (await source.exists(into)) {
       throw new UsageError(`--into ${into}: it exists, and a restore never touches what is there. Name a new one.`);

@@ -4,8 +4,8 @@ import { chooseTable, rowFilterProblem, sideSchemaProblem, type TableName, table
 import { OperationError, UsageError } from "../../errors";
 import { inScratchFolder } from "../../process/scratch-folder";
 import { failed, judged, passed } from "../../proof/check";
-import { ProofRun } from "../../proof/proof-run";
-import { type ExtractedTable, type Extraction, type ExtractRequest } from "../engine";
+import { ProofRun, type RestoreProof } from "../../proof/proof-run";
+import { type ExtractedTable, type Extraction, type ExtractRequest, type RowsRequest } from "../engine";
 import { restoreAndProve } from "./copy-proof";
 import { inspectSource } from "./database-file";
 import { databaseUri, readRows, runSql, type SqliteAccess, sqlName, sqlText } from "./shell";
@@ -21,11 +21,21 @@ interface SideTable {
   readonly stored: readonly string[];
 }
 
+/** Copies rows of a recovery point. */
+export function extractFromSqlite(request: ExtractRequest): Promise<Extraction> {
+  return extractFromCopy(request, (path) => restoreAndProve({ ...request, path, onRestored: undefined }));
+}
+
 /**
- * Copies rows of a recovery point into new tables of a live file, or into a new file. The copy is restored and proven in
- * a folder of its own first; the rows are chosen there, and the live file sees one transaction of ours alone.
+ * Copies rows of a copy into new tables of a live file, or into a new file. The copy is restored and proven in a folder
+ * of its own first; the rows are chosen there, and the live file sees one transaction of ours alone.
+ *
+ * @param restore makes the copy and proves it
  */
-export async function extractFromSqlite(request: ExtractRequest): Promise<Extraction> {
+export async function extractFromCopy(
+  request: RowsRequest & Pick<ExtractRequest, "progress" | "signal">,
+  restore: (path: string) => Promise<RestoreProof>,
+): Promise<Extraction> {
   const into = await inspectTarget(request);
   return inScratchFolder(async (folder) => {
     const run = new ProofRun(request.signal, "file");
@@ -33,9 +43,7 @@ export async function extractFromSqlite(request: ExtractRequest): Promise<Extrac
     let tables: ExtractedTable[] = [];
     let chosen: SideTable[] = [];
     const proof = await run.toItsEnd(async () => {
-      const restored = await run.phase("restore", "restore", () =>
-        restoreAndProve({ ...request, path, onRestored: undefined }),
-      );
+      const restored = await run.phase("restore", "restore", () => restore(path));
       run.checks.push(...restored.checks);
       if (run.checks.some(({ verdict }) => verdict !== "pass")) return;
       const copy = { path, writable: true, safe: true, signal: request.signal };
@@ -45,9 +53,7 @@ export async function extractFromSqlite(request: ExtractRequest): Promise<Extrac
       run.stopAfterFailure();
       request.progress.step("copying beside the live tables");
       tables = await run.phase("copy", "copy", () => copyInto(into, path, chosen, rows, request.signal));
-      run.checks.push(
-        judged("content", [], `${tables.length} tables hold the rows and the hash of the recovery point`),
-      );
+      run.checks.push(judged("content", [], `${tables.length} tables hold the rows and the hash of the copy`));
     });
     return { proof, tables, notes: [], putBack: tables.length === 0 ? "" : putBackSql(chosen) };
   }, request.scratch);
@@ -59,7 +65,7 @@ interface Target {
   readonly side: string;
 }
 
-async function inspectTarget({ into, side, where, ofSchema }: ExtractRequest): Promise<Target> {
+async function inspectTarget({ into, side, where, ofSchema }: RowsRequest): Promise<Target> {
   const problems: string[] = [];
   const sideProblem = sideSchemaProblem(side);
   if (sideProblem !== undefined) problems.push(`--schema ${JSON.stringify(side)}: ${sideProblem}`);
@@ -90,7 +96,7 @@ async function inspectTarget({ into, side, where, ofSchema }: ExtractRequest): P
   return { path, isNew, side };
 }
 
-async function chooseTables(copy: SqliteAccess, { tables, side, where }: ExtractRequest): Promise<SideTable[]> {
+async function chooseTables(copy: SqliteAccess, { tables, side, where }: RowsRequest): Promise<SideTable[]> {
   const known = await readRows<TableName>(
     copy,
     `SELECT json_object('schema', '', 'name', name) FROM pragma_table_list
@@ -177,7 +183,7 @@ SELECT json_object('rows', (SELECT count(*) FROM ${sqlName(side)}), 'digest', ${
   return found;
 }
 
-function checkAnyRow({ where }: ExtractRequest, rows: readonly SideRows[]) {
+function checkAnyRow({ where }: RowsRequest, rows: readonly SideRows[]) {
   const total = rows.reduce((sum, each) => sum + each.rows, 0);
   return where !== undefined && total === 0
     ? failed("rows", `no row meets the condition ${where}: nothing was made`)

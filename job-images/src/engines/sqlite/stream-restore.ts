@@ -8,13 +8,16 @@ import { passed } from "../../proof/check";
 import { ProofRun, type RestoreProof } from "../../proof/proof-run";
 import { type ObjectStore } from "../../store/object-store";
 import {
+  type Extraction,
   type RestoredCopy,
   type StreamEngine,
+  type StreamExtractRequest,
   type StreamIntoRequest,
   type StreamRequest,
   type StreamWindow,
 } from "../engine";
 import { checkConsistency } from "./consistency";
+import { extractFromCopy } from "./extract";
 import { checkWholeFile, leaveWriteAheadLog } from "./file-proof";
 import { readCanary } from "./facts";
 import { restoreIntoFile } from "./into-file";
@@ -25,12 +28,12 @@ export const sqliteStream: StreamEngine = {
   sourceId: streamSourceId,
   mechanism: Mechanism.SqliteStream,
   targetClass: TargetClass.File,
-  placeKind: "the file's path",
   acceptsPlace: (place) => !/^postgres(ql)?:/.test(place),
   isThere: ({ name }, store) => holdsAny(store, streamPrefix(name)),
   window: (request) => inScratchFolder((scratch) => readStreamWindow({ ...request, scratch })),
   restoreTest,
   restoreInto,
+  extract,
 };
 
 function restoreTest(request: StreamRequest): Promise<RestoreProof> {
@@ -46,6 +49,14 @@ function restoreInto(request: StreamIntoRequest): Promise<RestoredCopy> {
     const replica = { ...request, scratch };
     const window = await windowFor(replica, request.at);
     return restoreIntoFile(request, 0, (path, publish) => restoreAndProve(request, replica, window, path, publish));
+  });
+}
+
+function extract(request: StreamExtractRequest): Promise<Extraction> {
+  return inScratchFolder(async (scratch) => {
+    const replica = { ...request, scratch };
+    const window = await windowFor(replica, request.at);
+    return extractFromCopy(request, (path) => restoreAndProve(request, replica, window, path));
   });
 }
 
