@@ -72,8 +72,12 @@ export async function streamedDatabase(options: StreamedDatabaseOptions = {}): P
 }
 
 /** The same database on another server, as clients find it after a failover: same store, same spool. */
-export function movedTo(database: StreamedDatabase, server: LocalServer): StreamedDatabase {
-  return streamOf(server, database.folder, {}, database.running);
+export function movedTo(
+  database: StreamedDatabase,
+  server: LocalServer,
+  options: Pick<StreamedDatabaseOptions, "env"> = {},
+): StreamedDatabase {
+  return streamOf(server, database.folder, options, database.running);
 }
 
 function streamOf(

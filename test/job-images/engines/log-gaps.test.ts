@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
-import { existsSync, renameSync, rmSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { existsSync, readdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
 import { LocalServer } from "../../../job-images/src/engines/postgres/server";
 import { freePort } from "../../support/free-port";
-import { withClient } from "../../support/postgres";
+import { temporaryFolder, withClient } from "../../support/postgres";
 import { moveSlotBack } from "../../support/slot-moved-back";
 import { drJson } from "../../support/runner";
 import {
@@ -116,6 +116,45 @@ describe("holes in the log", function () {
     await assertHoleIsClosed(database, /dropped slot dr_ledger, whose position the server has no log of/);
   });
 
+  it("log that is missing before a promotion is told, even when the promotion's history comes long before any log", async () => {
+    const standby = await LocalServer.createStandby(database.server, {
+      tools: database.server.tools,
+      settings: { hot_standby: "on", fsync: "off" },
+      port: await freePort(),
+    });
+    try {
+      await streaming.stop();
+      rmSync(database.spool, { recursive: true });
+      await write(database.server, 2);
+      await waitFor("the standby to catch up", 30, async () => (await rows(standby)) === (await rows(database.server)));
+      await database.server.stop("fast");
+      await withClient(standby, "postgres", (client) => client.query("SELECT pg_promote(true, 30)"));
+      const go = join(database.folder, "go");
+      const moved = movedTo(database, standby, { env: { DR_POSTGRES_BIN: receiverThatWaits(standby, go) } });
+      const following = moved.stream();
+      await waitFor("the history", 30, () => keysUnder(moved, "wal").some((key) => key.includes("00000002.history")));
+      // It asks the server before every flush, and looks for holes after the first: there is none as yet.
+      const asked: number[] = [];
+      await waitFor("some more flushes", 30, () =>
+        withClient(standby, "postgres", async (client) => {
+          const { rows: found } = await client.query<{ at: Date }>(
+            "SELECT query_start AS at FROM pg_stat_activity WHERE application_name = 'dr stream watch'",
+          );
+          asked.push(...found.map(({ at }) => at.getTime()));
+          return Math.max(...asked) - Math.min(...asked) > 6000;
+        }),
+      );
+      writeFileSync(go, "");
+      await assertHoleIsClosed(
+        moved,
+        /has a hole at [0-9A-F]{24}: it is not in the store, and later ones are/,
+        following,
+      );
+    } finally {
+      await standby.destroy();
+    }
+  });
+
   it("a promoted standby without a slot is followed onto its timeline, and a recovery crosses the switch", async () => {
     const standby = await LocalServer.createStandby(database.server, {
       tools: database.server.tools,
@@ -145,6 +184,21 @@ describe("holes in the log", function () {
     }
   });
 });
+
+/** Tools of PostgreSQL whose receiver brings the history of timeline 2, and no log before a file is there. */
+function receiverThatWaits({ tools, dataDirectory }: LocalServer, go: string): string {
+  const bin = temporaryFolder();
+  const real = dirname(tools.program("pg_receivewal"));
+  for (const name of readdirSync(real)) if (name !== "pg_receivewal") symlinkSync(join(real, name), join(bin, name));
+  const script = `#!/bin/sh
+for word; do case $word in --directory=*) folder=\${word#*=} ;; esac; done
+cp ${dataDirectory}/pg_wal/00000002.history "$folder"
+until [ -e ${go} ]; do sleep 0.1; done
+exec ${real}/pg_receivewal "$@"
+`;
+  writeFileSync(join(bin, "pg_receivewal"), script, { mode: 0o755 });
+  return bin;
+}
 
 /** Fills segments of the log. */
 async function write(server: LocalServer, segments: number): Promise<void> {
@@ -180,8 +234,7 @@ async function rowsIn(like: LocalServer, dataDirectory: string): Promise<number>
 }
 
 /** Until the hole was told, and the log of a new base backup reaches the present; what it recovers is everything. */
-async function assertHoleIsClosed(database: StreamedDatabase, told: RegExp): Promise<void> {
-  const again = database.stream();
+async function assertHoleIsClosed(database: StreamedDatabase, told: RegExp, again = database.stream()): Promise<void> {
   await waitFor("the hole to be told", 30, () => told.test(again.said())).catch((error: unknown) => {
     const stored = keysUnder(database, "wal").concat(
       keysUnder(database, "wal-partial"),

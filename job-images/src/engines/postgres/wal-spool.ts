@@ -61,17 +61,20 @@ export class WalSpool {
    * Stores every finished file, then removes what is stored. The newest segment stays: by it the receiver finds its place
    * again.
    *
-   * @returns how many files were stored
+   * @returns how many files were stored, and how many of them hold log: a timeline's history comes before all of it
    */
-  async storeFinished(signal: AbortSignal): Promise<number> {
+  async storeFinished(signal: AbortSignal): Promise<{ readonly files: number; readonly ofLog: number }> {
     const names = await this.names();
     const segments = names.filter((name) => this.segment(name));
-    let count = 0;
+    let files = 0;
+    let ofLog = 0;
     for (const name of [...names.filter((name) => parseHistoryName(name) !== undefined), ...segments]) {
       if (this.stored.has(name)) continue;
-      await (parseHistoryName(name) === undefined ? this.storeSegment(name, signal) : this.storeHistory(name, signal));
+      const isHistory = parseHistoryName(name) !== undefined;
+      await (isHistory ? this.storeHistory(name, signal) : this.storeSegment(name, signal));
       this.stored.add(name);
-      count++;
+      files++;
+      if (!isHistory) ofLog++;
     }
     for (const name of segments.slice(0, -1)) await this.forget(name);
     const newestTimeline = Math.max(0, ...names.map((name) => this.segment(segmentOf(name))?.timeline ?? 0));
@@ -80,9 +83,10 @@ export class WalSpool {
       if ((this.segment(segmentOf(name))?.timeline ?? newestTimeline) >= newestTimeline) continue;
       await this.storeAsWritten(name, signal);
       await this.forget(name);
-      count++;
+      files++;
+      ofLog++;
     }
-    return count;
+    return { files, ofLog };
   }
 
   /**

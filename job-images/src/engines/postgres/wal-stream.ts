@@ -90,7 +90,7 @@ class LogStream {
   private flushAt = 0;
   private receiveAt = 0;
   private continuityAt = 0;
-  /** Something was stored of what this receiver brought: only then can a hole before it be seen. */
+  /** Log was stored that this receiver brought: only then can a hole before it be seen. */
   private joined = false;
   /** The server had no log for the receiver before this one. */
   private refusedBefore = false;
@@ -248,9 +248,11 @@ class LogStream {
   }
 
   private async storeFinished(signal: AbortSignal): Promise<void> {
-    const files = (await this.route?.spool.storeFinished(signal)) ?? 0;
+    if (!this.route) return;
+    const { files, ofLog } = await this.route.spool.storeFinished(signal);
     this.summary.files += files;
-    if (files > 0) this.join();
+    // A history tells nothing of what is missing before the log that it announces.
+    if (ofLog > 0) this.join();
   }
 
   private async flush(signal: AbortSignal): Promise<void> {
