@@ -11,7 +11,7 @@ import {
 import { type Command, type CommandContext } from "../command";
 import { oneDatabase } from "../config-file";
 import { acceptsPlace, databaseKindOf } from "../engines/database-kinds";
-import { messageOf, NoRecoveryPointError, OperationError, UsageError } from "../errors";
+import { InterruptedError, messageOf, NoRecoveryPointError, OperationError, UsageError } from "../errors";
 import { planFor } from "../procedures/recovery-planning";
 import { type RecordedRestore, restoreAndRecord, restoreStreamAndRecord } from "../procedures/recorded-restore";
 import { describeSwitch, offerSwitch, type SecretSwitch } from "../procedures/secret-switch";
@@ -225,9 +225,9 @@ class Questions {
   }
 
   async confirmSwitch(database: string, where: string): Promise<boolean> {
-    const answer = await this.ask(
-      `The copy is proven. Type ${database} to point its clients to ${where}; anything else leaves the secret as it is: `,
-    );
+    const question = `The copy is proven. Type ${database} to point its clients to ${where}; anything else leaves the secret as it is: `;
+    // Whoever has closed the terminal has not said so, and is still to be told where the copy is.
+    const answer = await this.ask(question).catch(() => undefined);
     return answer === database;
   }
 
@@ -241,6 +241,11 @@ class Questions {
         `There is no terminal to ask on, and a recovery begins only when a person says so: run it on one. (${question.trim()})`,
       );
     }
-    return (await this.terminal.question(question)).trim();
+    try {
+      return (await this.terminal.question(question)).trim();
+    } catch (error) {
+      if (/Ctrl\+C/.test(messageOf(error))) throw new InterruptedError("SIGINT");
+      throw new UsageError("Nobody answered: nothing was done.");
+    }
   }
 }
