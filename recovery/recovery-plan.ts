@@ -194,7 +194,8 @@ function judgeStream(input: PlanInput, stream: PlannedStream): PlannedSource {
     ? `${mechanism === Mechanism.SqliteStream ? "a stream" : "it"} knows no log positions and no names`
     : wanted < from
       ? `it begins after the target: at ${from.toISOString()}`
-      : newest && isFailure(newest)
+      : // A stream that was only too old is what a disaster may leave.
+        newest && isFailure(newest) && newest.measuredRtoSeconds === undefined
         ? `its newest restore test, of ${newest.finishedAt}, failed`
         : undefined;
   const time = timeOfItself(input, mechanism, targetClass, sourceBytes);
@@ -206,7 +207,7 @@ function judgeStream(input: PlanInput, stream: PlannedStream): PlannedSource {
     recoverySeconds: time.seconds,
     timeBasis: time.basis,
     terms: time.terms,
-    to: reached ? target : { kind: "latest" },
+    to: reached ? target : toTheEnd(target),
     usable: obstacle === undefined,
     doubt: null,
     why: obstacle ?? `every moment from ${from.toISOString()} to ${to.toISOString()}`,
@@ -307,9 +308,14 @@ function reachOf({ target, now }: PlanInput, point: PlannedPoint): Reach {
   // To the log's end; over a hole `latest` would claim to be the newest state, so the moment is named.
   return {
     lossSeconds: lossFrom(until),
-    to: gap && coversUntil ? { kind: "time", at: coversUntil } : { kind: "latest" },
+    to: gap && coversUntil ? { kind: "time", at: coversUntil } : toTheEnd(target),
     what,
   };
+}
+
+/** Until a person has read the plan and said yes, the log has gone on, perhaps past the mistake that they stop short of. */
+function toTheEnd(target: RecoveryTarget): RecoveryTarget {
+  return target.kind === "time" ? { ...target, orBefore: true } : { kind: "latest" };
 }
 
 function reachOfPosition(

@@ -222,6 +222,17 @@ describe("recovery from RDS's own backups (moto, with a real PostgreSQL behind e
     assert.ok(!stderr.includes("recovering from"), stderr);
   });
 
+  it("[guide 30] asks for a moment by its time also where the log ends before it: the newest may be after it by then", async () => {
+    const to = new Date(Date.now() + 3_600_000);
+    const { exitCode, json } = await ask([
+      ...["recover", "architect", "--to", to.toISOString(), "--into", "architect-prod-early", "--yes"],
+    ]);
+    assert.equal(exitCode, 0, JSON.stringify(json, undefined, 2));
+    const call = standIn.callsOf("RestoreDBInstanceToPointInTime").at(-1)!;
+    assert.equal(call.get("UseLatestRestorableTime"), null);
+    assert.ok(new Date(call.get("RestoreTime")!) < new Date(), call.get("RestoreTime")!);
+  });
+
   it("leaves a secret alone that somebody has changed since, and says so; the copy stands", async () => {
     await secrets.send(
       new PutSecretValueCommand({ SecretId: secretArn, SecretString: secretFor("somewhere-else.example.org") }),
