@@ -108,7 +108,7 @@ export const recover: Command = {
           scratch: options.scratch as string | undefined,
           keep: false,
         };
-        const attempt = await tryOne(context, source, () =>
+        const attempt = await tryOne(context, source, place.into !== into, () =>
           // Without a recovery point to begin with it is a stream.
           entry
             ? restoreAndRecord(context, entry, place)
@@ -149,6 +149,7 @@ function refusePlaces(places: readonly string[], database: DatabaseConfig): void
 async function tryOne(
   context: CommandContext,
   source: PlannedSource,
+  hasOwnName: boolean,
   work: () => Promise<RecordedRestore>,
 ): Promise<Attempt & { readonly restored?: RecordedRestore }> {
   context.progress.note(`recovering from ${source.id}`);
@@ -158,9 +159,14 @@ async function tryOne(
     const why = failed.map(({ name, detail }) => `${name}: ${detail}`).join("; ");
     return { id: source.id, verdict: restored.verdict, seconds: restored.seconds, why, restored };
   } catch (error) {
-    // A place that cannot be used is the same for every source: the person must name another one.
-    if (error instanceof UsageError || context.signal.aborted || !(error instanceof OperationError)) throw error;
-    return { id: source.id, verdict: Verdict.Fail, seconds: null, why: messageOf(error) };
+    // A place that cannot be used is the same for every source: the person must name another one. Not so a name that was
+    // made up here.
+    if ((error instanceof UsageError && !hasOwnName) || context.signal.aborted || error instanceof InterruptedError)
+      throw error;
+    const isUnderstood = error instanceof OperationError || error instanceof UsageError;
+    // Whatever else it was: the next source may be all that is left, and is tried.
+    const verdict = isUnderstood ? Verdict.Fail : Verdict.Inconclusive;
+    return { id: source.id, verdict, seconds: null, why: messageOf(error) };
   }
 }
 
