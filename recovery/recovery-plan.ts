@@ -194,9 +194,11 @@ function judgeStream(input: PlanInput, stream: PlannedStream): PlannedSource {
     ? `${mechanism === Mechanism.SqliteStream ? "a stream" : "it"} knows no log positions and no names`
     : wanted < from
       ? `it begins after the target: at ${from.toISOString()}`
-      : newest && isFailure(newest)
-        ? `its newest restore test, of ${newest.finishedAt}, failed`
-        : undefined;
+      : undefined;
+  // A stream that was only too old is what a disaster may leave.
+  const failed = newest && isFailure(newest) && newest.measuredRtoSeconds === undefined;
+  const doubt = failed ? `its newest restore, of ${newest.finishedAt}, failed` : null;
+  const what = `every moment from ${from.toISOString()} to ${to.toISOString()}`;
   const time = timeOfItself(input, mechanism, targetClass, sourceBytes);
   const reached = target.kind === "time" && target.at <= to;
   return {
@@ -206,10 +208,10 @@ function judgeStream(input: PlanInput, stream: PlannedStream): PlannedSource {
     recoverySeconds: time.seconds,
     timeBasis: time.basis,
     terms: time.terms,
-    to: reached ? target : { kind: "latest" },
+    to: reached ? target : toTheEnd(target),
     usable: obstacle === undefined,
-    doubt: null,
-    why: obstacle ?? `every moment from ${from.toISOString()} to ${to.toISOString()}`,
+    doubt: obstacle === undefined ? doubt : null,
+    why: obstacle ?? (doubt === null ? what : `${doubt}; ${what}`),
     provenAt: newest?.verdict === "pass" ? newest.finishedAt : null,
   };
 }
@@ -229,7 +231,8 @@ function judgeSnapshot(input: PlanInput, snapshot: PlannedSnapshot): PlannedSour
   const proof = input.runs
     .filter((run) => run.database === input.database && run.recoveryPoint === id)
     .sort((a, b) => b.finishedAt.localeCompare(a.finishedAt))[0];
-  const refuted = proof && isFailure(proof) ? `its last restore, of ${proof.finishedAt}, failed its proof` : undefined;
+  const doubt = proof && isFailure(proof) ? `its last restore, of ${proof.finishedAt}, failed its proof` : null;
+  const what = `holds ${at.toISOString()}`;
   return {
     engine: mechanism,
     id,
@@ -237,9 +240,9 @@ function judgeSnapshot(input: PlanInput, snapshot: PlannedSnapshot): PlannedSour
     recoverySeconds: time.seconds,
     timeBasis: time.basis,
     terms: time.terms,
-    usable: obstacle === undefined && refuted === undefined,
-    doubt: null,
-    why: obstacle ?? refuted ?? `holds ${at.toISOString()}`,
+    usable: obstacle === undefined,
+    doubt: obstacle === undefined ? doubt : null,
+    why: obstacle ?? (doubt === null ? what : `${doubt}; ${what}`),
     provenAt: proof?.verdict === "pass" ? proof.finishedAt : null,
   };
 }
@@ -259,7 +262,7 @@ function obstacleOf(point: PlannedPoint): string | undefined {
 }
 
 /**
- * What makes a complete recovery point a last resort. Never an obstacle: a restore may have failed for its place's sake,
+ * What makes a complete recovery point a last resort, as a failure makes a stream or a snapshot. Never an obstacle: a restore may have failed for its place's sake,
  * and what is tried is proven before anybody uses it.
  */
 function doubtOf(point: PlannedPoint, input: PlanInput, mechanism: string): string | undefined {
@@ -307,9 +310,14 @@ function reachOf({ target, now }: PlanInput, point: PlannedPoint): Reach {
   // To the log's end; over a hole `latest` would claim to be the newest state, so the moment is named.
   return {
     lossSeconds: lossFrom(until),
-    to: gap && coversUntil ? { kind: "time", at: coversUntil } : { kind: "latest" },
+    to: gap && coversUntil ? { kind: "time", at: coversUntil } : toTheEnd(target),
     what,
   };
+}
+
+/** Until a person has read the plan and said yes, the log has gone on, perhaps past the mistake that they stop short of. */
+function toTheEnd(target: RecoveryTarget): RecoveryTarget {
+  return target.kind === "time" ? { ...target, orBefore: true } : { kind: "latest" };
 }
 
 function reachOfPosition(

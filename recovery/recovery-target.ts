@@ -1,7 +1,8 @@
 /** Where in time to recover to. */
 export type RecoveryTarget =
   | { readonly kind: "latest" }
-  | { readonly kind: "time"; readonly at: Date }
+  /** @property orBefore where the source ends before the moment, all that it has: never `latest`, which may have passed it since */
+  | { readonly kind: "time"; readonly at: Date; readonly orBefore?: true }
   | { readonly kind: "lsn"; readonly lsn: string }
   | { readonly kind: "name"; readonly name: string };
 

@@ -48,6 +48,21 @@ describe("a recovery by a person at three in the morning", function () {
     assert.equal(existsSync(into), false);
   });
 
+  it("ends with what it did, and never as if it had recovered, when the terminal is closed at a question", async () => {
+    const { config, folder } = await inProduction();
+    const into = join(folder, "recovered.db");
+    for (const [key, exitCode, said] of [
+      ["\u0004", 2, /Nobody answered: nothing was done\./],
+      ["\u0003", 130, /Ended by SIGINT/],
+    ] as const) {
+      const session = new TerminalSession(["recover", "--to", "latest", "--into", into, "--config", config]);
+      await session.press("Type it to begin:", key);
+      assert.equal(await session.end(), exitCode, session.screen);
+      assert.match(session.screen, said);
+      assert.equal(existsSync(into), false);
+    }
+  });
+
   it("does not begin where there is nobody to ask, and takes no --yes in production", async () => {
     const { config, folder } = await inProduction();
     const into = join(folder, "recovered.db");

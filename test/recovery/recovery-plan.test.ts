@@ -76,15 +76,28 @@ describe("the plan of a recovery from a SQLite stream", () => {
     const within = { lossSeconds: 0, usable: true, id: streamSourceId };
     assert.deepEqual(stream(time("13:00:00")), { ...within, to: time("13:00:00") });
     assert.deepEqual(stream({ kind: "latest" }), { ...within, lossSeconds: 30, to: { kind: "latest" } });
-    assert.deepEqual(stream(time("14:09:50")), { ...within, lossSeconds: 20, to: { kind: "latest" } });
+    assert.deepEqual(
+      stream(time("14:09:50")),
+      { ...within, lossSeconds: 20, to: { ...time("14:09:50"), orBefore: true } },
+      "never `latest`: until a person has said yes it may have passed the moment",
+    );
     assert.equal(sources(time("13:00:00"))[0]!.id, streamSourceId, "it loses less than the copy");
   });
 
-  it("is not used before it began, for a position, or after its newest test has failed", () => {
+  it("is not used before it began or for a position, and after its newest test has failed as the last resort", () => {
     assert.equal(stream(time("10:00:00")).usable, false);
     assert.equal(stream({ kind: "lsn", lsn: "0/1" }).usable, false);
-    assert.equal(stream({ kind: "latest" }, [run("sqlite-stream", Verdict.Fail, 0)]).usable, false);
+    const failed = sources({ kind: "latest" }, [run("sqlite-stream", Verdict.Fail, 0)]);
+    assert.deepEqual(
+      failed.map(({ id, usable }) => [id, usable]),
+      [
+        [copy.id, true],
+        [streamSourceId, true],
+      ],
+    );
     assert.equal(stream({ kind: "latest" }, [run("copy", Verdict.Fail, 0)]).usable, true);
+    const tooOld = { ...run("sqlite-stream", Verdict.Fail, 9), measuredRtoSeconds: 9 };
+    assert.equal(stream({ kind: "latest" }, [tooOld]).usable, true, "it restored, and was only old");
   });
 });
 
@@ -102,6 +115,8 @@ describe("the plan of a recovery", () => {
     const { chosen } = plan({ kind: "latest" }, [dump("12:00:00"), base("01:00:00", "14:09:30")]);
     assert.equal(chosen?.lossSeconds, 30);
     assert.deepEqual(chosen?.to, { kind: "latest" });
+    const named = plan(time("14:09:50"), [base("01:00:00", "14:09:30")]).chosen;
+    assert.deepEqual([named?.lossSeconds, named?.to], [20, { ...time("14:09:50"), orBefore: true }]);
   });
 
   it("behind a hole the last moment before it is the target: `latest` would promise what is lost", () => {
@@ -249,18 +264,20 @@ describe("the plan of a recovery from RDS's own backups", () => {
     assert.match(early.sources.map(({ why }) => why).join(), /begins after the target.*|it is being made/);
   });
 
-  it("a measured restore replaces the estimate, and a failed test takes the log out", () => {
+  it("a measured restore replaces the estimate, and a failed test makes the log a last resort", () => {
     const measured = { ...run("point-in-time-log", Verdict.Pass, 1234, 100 * gigabyte), targetClass: TargetClass.Rds };
     const { chosen } = rdsPlan(time("13:00:00"), [measured]);
     assert.deepEqual(
       [chosen?.recoverySeconds, chosen?.timeBasis, chosen?.provenAt],
       [1234, "measured", measured.finishedAt],
     );
-    assert.notEqual(rdsPlan(time("13:00:00"), [{ ...measured, verdict: Verdict.Fail }]).chosen?.id, "rds-log");
-    const failed = { ...measured, recoveryPoint: snapshot("02:00:00").id, verdict: Verdict.Fail };
-    assert.match(
-      rdsPlan(time("13:00:00"), [{ ...failed, mechanism: "rds-snapshot" }]).sources.at(-1)!.why,
-      /failed its proof/,
+    assert.notEqual(
+      rdsPlan(time("13:00:00"), [{ ...measured, verdict: Verdict.Fail, measuredRtoSeconds: undefined }]).chosen?.id,
+      "rds-log",
     );
+    const failed = { ...measured, recoveryPoint: snapshot("02:00:00").id, verdict: Verdict.Fail };
+    const last = rdsPlan(time("13:00:00"), [{ ...failed, mechanism: "rds-snapshot" }]).sources.at(-1)!;
+    assert.match(last.why, /failed its proof/);
+    assert.equal(last.usable, true, "it may have failed for its place's sake, and is proven before anybody uses it");
   });
 });

@@ -25,6 +25,7 @@ export interface StandInCall {
  * - says of every new instance and cluster that its endpoint is a real local PostgreSQL, because moto makes no servers;
  * - answers `DescribeDBInstanceAutomatedBackups` with a `RestoreWindow`, which moto leaves out;
  * - says `creating` for the first looks at a new instance, where moto is done at once;
+ * - can be told to be busy, and to lose an answer;
  * - answers AWS Backup's `ListRecoveryPointsByResource`, which moto has not at all.
  */
 export class RdsStandIn {
@@ -33,6 +34,10 @@ export class RdsStandIn {
   earliest = new Date(Date.now() - 86_400_000);
   /** How often a new instance is still being made when it is looked at. */
   looksUntilAvailable = 1;
+  /** How many more changes of an instance it refuses, because the instance is busy. */
+  busyFor = 0;
+  /** An action that is done, and whose next answer gets lost on its way. */
+  losesAnswerOf: string | undefined;
   /** What AWS Backup has, as its API spells it. */
   recoveryPoints: readonly object[] = [];
   private readonly looks = new Map<string, number>();
@@ -81,6 +86,14 @@ export class RdsStandIn {
       outgoing.end(this.automatedBackups(parameters.get("DBInstanceIdentifier")!));
       return;
     }
+    if (action === "ModifyDBInstance" && this.busyFor > 0) {
+      this.busyFor -= 1;
+      outgoing.writeHead(400, { "content-type": "text/xml" });
+      outgoing.end(
+        `<ErrorResponse xmlns="http://rds.amazonaws.com/doc/2014-10-31/"><Error><Type>Sender</Type><Code>InvalidDBInstanceState</Code><Message>Instance is not available.</Message></Error><RequestId>1</RequestId></ErrorResponse>`,
+      );
+      return;
+    }
     const headers = Object.fromEntries(
       Object.entries(incoming.headers).flatMap(([name, value]) =>
         typeof value === "string" && !["host", "connection", "content-length", "expect"].includes(name)
@@ -94,6 +107,11 @@ export class RdsStandIn {
       ...(body.length > 0 ? { body } : {}),
     });
     const text = await answer.text();
+    if (isRds && action === this.losesAnswerOf) {
+      this.losesAnswerOf = undefined;
+      outgoing.destroy();
+      return;
+    }
     const type = answer.headers.get("content-type") ?? "text/xml";
     outgoing.writeHead(answer.status, { "content-type": type });
     outgoing.end(isRds && answer.ok ? this.withServers(action, text) : text);

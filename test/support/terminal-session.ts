@@ -25,6 +25,12 @@ export class TerminalSession {
     this.terminal.stdin.write(`${text}\r`);
   }
 
+  /** Waits for a question, and presses a key instead. */
+  async press(question: string, key: string): Promise<void> {
+    await waitFor(`${question}\n${this.screen}`, 30, () => this.screen.includes(question));
+    this.terminal.stdin.write(key);
+  }
+
   /** @returns its exit code */
   end(): Promise<number | null> {
     return this.ended;

@@ -11,7 +11,7 @@ import {
 import { type Command, type CommandContext } from "../command";
 import { oneDatabase } from "../config-file";
 import { acceptsPlace, databaseKindOf } from "../engines/database-kinds";
-import { messageOf, NoRecoveryPointError, OperationError, UsageError } from "../errors";
+import { InterruptedError, messageOf, NoRecoveryPointError, OperationError, UsageError } from "../errors";
 import { numberOption } from "../number-option";
 import { planFor } from "../procedures/recovery-planning";
 import { type RecordedRestore, restoreAndRecord, restoreStreamAndRecord } from "../procedures/recorded-restore";
@@ -113,7 +113,7 @@ export const recover: Command = {
           keep: false,
           jobs,
         };
-        const attempt = await tryOne(context, source, () =>
+        const attempt = await tryOne(context, source, place.into !== into, () =>
           // Without a recovery point to begin with it is a stream.
           entry
             ? restoreAndRecord(context, entry, place)
@@ -154,6 +154,7 @@ function refusePlaces(places: readonly string[], database: DatabaseConfig): void
 async function tryOne(
   context: CommandContext,
   source: PlannedSource,
+  hasOwnName: boolean,
   work: () => Promise<RecordedRestore>,
 ): Promise<Attempt & { readonly restored?: RecordedRestore }> {
   context.progress.note(`recovering from ${source.id}`);
@@ -163,9 +164,14 @@ async function tryOne(
     const why = failed.map(({ name, detail }) => `${name}: ${detail}`).join("; ");
     return { id: source.id, verdict: restored.verdict, seconds: restored.seconds, why, restored };
   } catch (error) {
-    // A place that cannot be used is the same for every source: the person must name another one.
-    if (error instanceof UsageError || context.signal.aborted || !(error instanceof OperationError)) throw error;
-    return { id: source.id, verdict: Verdict.Fail, seconds: null, why: messageOf(error) };
+    // A place that cannot be used is the same for every source: the person must name another one. Not so a name that was
+    // made up here.
+    if ((error instanceof UsageError && !hasOwnName) || context.signal.aborted || error instanceof InterruptedError)
+      throw error;
+    const isUnderstood = error instanceof OperationError || error instanceof UsageError;
+    // Whatever else it was: the next source may be all that is left, and is tried.
+    const verdict = isUnderstood ? Verdict.Fail : Verdict.Inconclusive;
+    return { id: source.id, verdict, seconds: null, why: messageOf(error) };
   }
 }
 
@@ -230,9 +236,9 @@ class Questions {
   }
 
   async confirmSwitch(database: string, where: string): Promise<boolean> {
-    const answer = await this.ask(
-      `The copy is proven. Type ${database} to point its clients to ${where}; anything else leaves the secret as it is: `,
-    );
+    const question = `The copy is proven. Type ${database} to point its clients to ${where}; anything else leaves the secret as it is: `;
+    // Whoever has closed the terminal has not said so, and is still to be told where the copy is.
+    const answer = await this.ask(question).catch(() => undefined);
     return answer === database;
   }
 
@@ -246,6 +252,11 @@ class Questions {
         `There is no terminal to ask on, and a recovery begins only when a person says so: run it on one. (${question.trim()})`,
       );
     }
-    return (await this.terminal.question(question)).trim();
+    try {
+      return (await this.terminal.question(question)).trim();
+    } catch (error) {
+      if (/Ctrl\+C/.test(messageOf(error))) throw new InterruptedError("SIGINT");
+      throw new UsageError("Nobody answered: nothing was done.");
+    }
   }
 }

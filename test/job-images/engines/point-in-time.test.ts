@@ -2,11 +2,14 @@ import assert from "node:assert/strict";
 import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type Client } from "pg";
+import { beat } from "../../../job-images/src/engines/postgres/prepare";
 import { connect } from "../../../job-images/src/engines/postgres/session";
 import { LocalServer } from "../../../job-images/src/engines/postgres/server";
+import { isInstalled } from "../../support/installed";
 import { withClient } from "../../support/postgres";
 import { SeededRandom } from "../../support/random";
 import { drJson } from "../../support/runner";
+import { skip } from "../../support/skip";
 import {
   keysUnder,
   type StreamedDatabase,
@@ -14,6 +17,7 @@ import {
   untilBaseBackup,
   untilCovered,
 } from "../../support/streamed-database";
+import { TerminalSession } from "../../support/terminal-session";
 import { waitFor } from "../../support/wait-for";
 
 const targets = Number(process.env.DR_PITR_TARGETS ?? 2);
@@ -81,6 +85,48 @@ describe("recovery to a point in time", function () {
     });
     const { exitCode } = await streaming.stop();
     assert.equal(exitCode, 128 + 15, streaming.said());
+  });
+
+  it("[guide 30, 39] stops short of what came after the moment, though the log goes on while somebody reads the plan", async function () {
+    if (!isInstalled("script")) skip(this, "there is no `script` (bsdutils) to make a terminal with");
+    const streaming = database.stream();
+    await untilBaseBackup(database);
+    await untilCovered(database);
+    await streaming.stop();
+    const book = (note: string): Promise<unknown> =>
+      withClient(database.server, "ledger", (client) =>
+        client.query(
+          `WITH booked AS (INSERT INTO public.entry (amount, note) VALUES (1, $1)) UPDATE public.total SET amount = amount + 1`,
+          [note],
+        ),
+      );
+    await book("before the mistake");
+    await withClient(database.server, "ledger", beat);
+    const moment = await now(database.server);
+    await book("the mistake");
+    const into = join(database.server.directory, "short-of-the-mistake");
+    const session = new TerminalSession([
+      ...["recover", "--to", moment.toISOString(), "--into", into, "--config", database.config],
+    ]);
+    await waitFor("the plan", 60, () => session.screen.includes("Type ledger to begin:"));
+    // The answer takes its time, and the stream does not wait.
+    const goingOn = database.stream();
+    await untilCovered(database);
+    await session.answer("Type ledger to begin:", "ledger");
+    assert.equal(await session.end(), 0, session.screen);
+    const { exitCode } = await goingOn.stop();
+    assert.equal(exitCode, 128 + 15);
+    assert.deepEqual(await notesOf(database.server, into), ["before the mistake"]);
+  });
+
+  it("[guide 30] recovers all that there is of a log that ends before the moment", async () => {
+    const moment = new Date(Date.now() + 60_000).toISOString();
+    const into = join(database.server.directory, "before-the-moment");
+    const recovered = await drJson<Restored>([
+      ...["recover", "--yes", "--to", moment, "--into", into, "--config", database.config],
+    ]);
+    assert.equal(recovered.exitCode, 0, recovered.stdout);
+    assert.deepEqual(await notesOf(database.server, into), ["before the mistake", "the mistake"]);
   });
 
   it(`[guide 3] loses at most flushSeconds and two seconds when the server and the spool are destroyed, ${kills} times`, async function () {
@@ -347,6 +393,15 @@ function contentsOf(like: LocalServer, dataDirectory: string): Promise<unknown> 
     );
     assert.ok(rows[0]!.whole, "a transaction was recovered in part");
     return contents(client);
+  });
+}
+
+function notesOf(like: LocalServer, dataDirectory: string): Promise<string[]> {
+  return inCopy(like, dataDirectory, async (client) => {
+    const { rows } = await client.query<{ note: string }>(
+      "SELECT note FROM public.entry WHERE note LIKE '%mistake' ORDER BY id",
+    );
+    return rows.map(({ note }) => note);
   });
 }
 

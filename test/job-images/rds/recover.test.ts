@@ -222,6 +222,45 @@ describe("recovery from RDS's own backups (moto, with a real PostgreSQL behind e
     assert.ok(!stderr.includes("recovering from"), stderr);
   });
 
+  it("[guide 30] asks for a moment by its time also where the log ends before it: the newest may be after it by then", async () => {
+    const to = new Date(Date.now() + 3_600_000);
+    const { exitCode, json } = await ask([
+      ...["recover", "architect", "--to", to.toISOString(), "--into", "architect-prod-early", "--yes"],
+    ]);
+    assert.equal(exitCode, 0, JSON.stringify(json, undefined, 2));
+    const call = standIn.callsOf("RestoreDBInstanceToPointInTime").at(-1)!;
+    assert.equal(call.get("UseLatestRestorableTime"), null);
+    assert.ok(new Date(call.get("RestoreTime")!) < new Date(), call.get("RestoreTime")!);
+  });
+
+  it("changes an instance as soon as RDS lets it, which says `available` and is busy in the next moment", async () => {
+    const changes = standIn.callsOf("ModifyDBInstance").length;
+    standIn.busyFor = 2;
+    const { exitCode, json } = await ask([
+      ...["recover", "architect", "--to", "latest", "--into", "architect-prod-busy", "--yes"],
+    ]);
+    assert.equal(exitCode, 0, JSON.stringify(json, undefined, 2));
+    assert.equal(json.chosen, "rds-log");
+    assert.equal(standIn.callsOf("ModifyDBInstance").length, changes + 3);
+    assert.equal((await described("architect-prod-busy")).MaxAllocatedStorage, 1000);
+  });
+
+  it("goes on with the next source after an error that nobody expected", async () => {
+    const earliest = standIn.earliest;
+    standIn.earliest = new Date(Date.now() + 3_600_000);
+    try {
+      const { exitCode, json, stdout } = await ask([
+        ...["recover", "architect", "--to", "latest", "--yes", "--scratch", "/nowhere"],
+        ...["--into", `postgresql://${user}@127.0.0.1:${port}/never`, "--into", "architect-prod-next"],
+      ]);
+      assert.equal(exitCode, 0, stdout);
+      assert.match(json.chosen!, /^rds-snapshot:/);
+      assert.match(json.attempts![0]!.why, /ENOENT.*nowhere/);
+    } finally {
+      standIn.earliest = earliest;
+    }
+  });
+
   it("leaves a secret alone that somebody has changed since, and says so; the copy stands", async () => {
     await secrets.send(
       new PutSecretValueCommand({ SecretId: secretArn, SecretString: secretFor("somewhere-else.example.org") }),
@@ -237,6 +276,7 @@ describe("recovery from RDS's own backups (moto, with a real PostgreSQL behind e
 
   it("falls back from its log to a snapshot under another name, and switches nothing without a proof", async () => {
     const host = await sourceHost();
+    const snapshots = standIn.callsOf("RestoreDBInstanceFromDBSnapshot").length;
     await secrets.send(new PutSecretValueCommand({ SecretId: secretArn, SecretString: secretFor(host) }));
     await makeDatabase("rds_architect", tables.replace(/generate_series\(1, \d+\)/g, "generate_series(1, 0)"));
     const { exitCode, json } = await ask([
@@ -252,7 +292,10 @@ describe("recovery from RDS's own backups (moto, with a real PostgreSQL behind e
     );
     assert.equal((await secretNow()).host, host);
     assert.deepEqual(
-      standIn.callsOf("RestoreDBInstanceFromDBSnapshot").map((call) => call.get("DBInstanceIdentifier")),
+      standIn
+        .callsOf("RestoreDBInstanceFromDBSnapshot")
+        .slice(snapshots)
+        .map((call) => call.get("DBInstanceIdentifier")),
       ["architect-prod-short-2"],
     );
     await makeDatabase("rds_architect", tables);
@@ -307,5 +350,16 @@ describe("recovery from RDS's own backups (moto, with a real PostgreSQL behind e
       ],
       ["db.r6g.xlarge", "db.r6g.large"],
     );
+  });
+
+  it("knows what it has made though the answer got lost: the next source gets a name of its own", async () => {
+    config = configFor({ instanceIdentifier: "architect-prod", secretArn });
+    standIn.losesAnswerOf = "RestoreDBInstanceToPointInTime";
+    const { exitCode, json, stderr } = await ask([
+      ...["recover", "architect", "--to", "latest", "--into", "architect-prod-lost", "--yes"],
+    ]);
+    assert.equal(exitCode, 0, stderr + JSON.stringify(json, undefined, 2));
+    assert.deepEqual([json.chosen!.split(":")[0], json.place], ["rds-snapshot", "architect-prod-lost-2"]);
+    assert.match(json.attempts![0]!.why, /AlreadyExists/);
   });
 });

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { existsSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type DatabaseConfig, Engine, parseStoreUrl } from "../../../recovery";
 import { openSqliteHeart, prepareSqlite } from "../../../job-images/src/engines/sqlite/heartbeat";
@@ -7,7 +8,15 @@ import { silentProgress } from "../../../job-images/src/progress";
 import { litestreamProgram, type Replicating, replicate } from "../../support/litestream";
 import { dr, drJson } from "../../support/runner";
 import { skip } from "../../support/skip";
-import { backUp, ledgerOf, LedgerWriter, type ProtectedFile, protectedFile, sqlite } from "../../support/sqlite";
+import {
+  backUp,
+  ledgerOf,
+  LedgerWriter,
+  notPassed,
+  type ProtectedFile,
+  protectedFile,
+  sqlite,
+} from "../../support/sqlite";
 import { waitFor } from "../../support/wait-for";
 
 interface Extracted {
@@ -62,6 +71,8 @@ describe("dr extract from a SQLite stream", function () {
     waitFor("the stream to reach the moment", 60, async () => {
       const config = { store: `file://${file.store}`, databases: [database] };
       const request = { config, database, progress: silentProgress, signal: new AbortController().signal };
+      // Without a commit there is no piece, and without a piece nobody knows how far it reaches.
+      await beat();
       const window = await sqliteStream.window(request).catch(() => undefined);
       return window && window.to.getTime() > at + 1000;
     });
@@ -126,6 +137,45 @@ describe("dr extract from a SQLite stream", function () {
     assert.equal(newest.exitCode, 0, newest.stdout);
     assert.equal(newest.json.id, "stream");
     assert.ok(newest.json.tables[0]!.rows > copy.json.tables[0]!.rows);
+  });
+
+  it("brings all that there is where the stream ends before the moment, and nothing of after it where it has gone on since", async () => {
+    const quiet = { progress: silentProgress, signal: new AbortController().signal };
+    const request = { ...quiet, config: { store: `file://${file.store}`, databases: [database] }, database };
+    const rows = (path: string): number => Number(sqlite(path, "SELECT count(*) FROM history;"));
+    const before = rows(file.path);
+    const restore = async (name: string, at: Date): Promise<number> => {
+      const copy = await sqliteStream.restoreInto({ ...request, at, into: join(file.folder, name), keep: false });
+      assert.deepEqual(notPassed(copy), []);
+      return rows(join(file.folder, name));
+    };
+    await reaches(Date.now());
+    const later = await restore("ends-before.db", new Date(Date.now() + 3_600_000));
+    assert.equal(later, before, "Litestream by itself refuses a moment after its newest piece");
+
+    // Litestream, slow enough for the stream to go on between the look at its window and the restore.
+    const [slow, isWaiting, go] = ["slow-litestream", "waiting", "go"].map((name) => join(file.folder, name));
+    const wait = `touch ${isWaiting}; while [ ! -e ${go} ]; do sleep 0.1; done`;
+    const script = `#!/bin/sh\ncase "$*" in *-timestamp*) ;; restore*) ${wait} ;; esac\nexec ${litestreamProgram()} "$@"\n`;
+    writeFileSync(slow!, script, { mode: 0o755 });
+    await reaches(Date.now());
+    const quietSince = Date.now();
+    await waitFor("the newest piece to be in the store", 10, () => Date.now() > quietSince + 2000);
+    const moment = new Date();
+    const known = process.env.DR_LITESTREAM;
+    process.env.DR_LITESTREAM = slow;
+    try {
+      const restored = restore("gone-on.db", moment);
+      await waitFor("the restore to begin", 30, () => existsSync(isWaiting!));
+      sqlite(file.path, "INSERT INTO history VALUES (-1, 1, 'the mistake', 0);");
+      await reaches(Date.now());
+      writeFileSync(go!, "");
+      assert.equal(await restored, before);
+    } finally {
+      if (known === undefined) delete process.env.DR_LITESTREAM;
+      else process.env.DR_LITESTREAM = known;
+      writeFileSync(go!, "");
+    }
   });
 
   it("refuses what a stream does not know, and makes nothing", async () => {

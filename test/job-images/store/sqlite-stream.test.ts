@@ -141,5 +141,7 @@ describe("a SQLite stream", () => {
     assert.equal(verdictsOf(stalled.json).freshness, "fail");
     assert.equal(verdictsOf(stalled.json).canary, "pass");
     assert.match(stalled.json.evidence, /^evidence\/it\//);
+    const plan = await cli("plan", "--to", "latest");
+    assert.equal(plan.json.chosen, "stream", "it is old, and nothing is newer");
   });
 });

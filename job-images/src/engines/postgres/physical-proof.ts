@@ -127,8 +127,8 @@ function checkHeartbeat({ to, coverage, manifest, database }: PhysicalProofReque
   const expected = expectedMoment(to, coverage, manifest.consistentAt);
   if (expected === undefined) return passed("canary", `the newest heartbeat is of ${newest.toISOString()}`);
   const lag = (expected.getTime() - newest.getTime()) / 1000;
-  if (to?.kind === "time" && lag < 0) {
-    return failed("canary", `the copy has a heartbeat of ${newest.toISOString()}, after ${expected.toISOString()}`);
+  if (to?.kind === "time" && newest > to.at) {
+    return failed("canary", `the copy has a heartbeat of ${newest.toISOString()}, after ${to.at.toISOString()}`);
   }
   if (heartbeatsStopped(lag, seconds)) {
     return undecided(
@@ -149,6 +149,6 @@ function expectedMoment(
   consistentAt: string,
 ): Date | undefined {
   if (to === undefined) return new Date(consistentAt);
-  if (to.kind === "time") return to.at;
+  if (to.kind === "time") return to.orBefore && coversUntil && coversUntil < to.at ? coversUntil : to.at;
   return to.kind === "latest" ? (coversUntil ?? new Date(consistentAt)) : undefined;
 }

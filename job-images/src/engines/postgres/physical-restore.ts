@@ -167,14 +167,14 @@ async function recoverAndProve(
     }
     await run.phase("replay", "recovery", async () => {
       progress.step("replaying the log");
-      await replay(server, logFolder, request.to, wal, coverage);
-      if (request.to?.kind === "latest") await requireWholeReplay(server, manifest, coverage);
+      const toItsEnd = await replay(server, logFolder, request.to, wal, coverage);
+      if (toItsEnd) await requireWholeReplay(server, manifest, coverage);
       run.checks.push(passed("recovery", "the replay reached its target"));
     });
     progress.step("proving");
     await request.onRestored?.(server.url(manifest.source.databaseName));
     await run.phase("prove", "proof", () => provePhysicalCopy({ ...request, coverage, facts, server }, run));
-    run.recoveredTo = request.to?.kind === "time" ? request.to.at : request.to && coverage.coversUntil;
+    run.recoveredTo = recoveredMoment(request.to, coverage);
     await server.stop("fast");
     if (place.dataDirectory !== undefined) await leaveConfigured(place.dataDirectory, server.runAs, facts);
   } finally {
@@ -182,13 +182,14 @@ async function recoverAndProve(
   }
 }
 
+/** @returns whether it went to the end of the log, of which then nothing may be missing */
 async function replay(
   server: LocalServer,
   logFolder: string,
   target: RecoveryTarget | undefined,
   wal: ManifestWal,
   coverage: LogCoverage,
-): Promise<void> {
+): Promise<boolean> {
   const signalFile = join(server.dataDirectory, "recovery.signal");
   await writeFile(signalFile, "");
   if (server.runAs) await chown(signalFile, server.runAs.uid, server.runAs.gid);
@@ -200,12 +201,20 @@ async function replay(
   };
   try {
     await server.start({ ...settings, ...targetSettings(target) });
+    return target?.kind === "latest";
   } catch (error) {
     const ended = (error as Error).message.includes("recovery ended before configured recovery target was reached");
-    if (!ended || target?.kind !== "time" || !covers(coverage, target.at)) throw error;
-    // Nothing was committed after the moment that was asked for, and the log is known to reach it: its end is the target.
+    if (!ended || target?.kind !== "time" || !(target.orBefore || covers(coverage, target.at))) throw error;
+    // Nothing in the log was committed after the moment that was asked for: its end is the target.
     await server.start(settings);
+    return true;
   }
+}
+
+/** The moment that the copy is of; `undefined` for the recovery point's own, and where nobody knows. */
+function recoveredMoment(target: RecoveryTarget | undefined, { coversUntil }: LogCoverage): Date | undefined {
+  if (target?.kind !== "time") return target && coversUntil;
+  return target.orBefore && coversUntil && coversUntil < target.at ? coversUntil : target.at;
 }
 
 /** PostgreSQL takes the first record that it cannot read for the end of the log, and serves what it has until there. */
@@ -257,7 +266,7 @@ function checkReach(target: RecoveryTarget | undefined, manifest: Manifest, cove
         `${target.at.toISOString()} is before ${manifest.id}, which is of ${manifest.consistentAt}: choose an older base backup`,
       );
     }
-    if (coverage.coversUntil && target.at > coverage.coversUntil) {
+    if (coverage.coversUntil && target.at > coverage.coversUntil && !target.orBefore) {
       return failed(
         "log",
         `${target.at.toISOString()} is not reached: ${end}${hole}. --to latest recovers what there is`,

@@ -24,7 +24,7 @@ import { type StreamSnapshot, type StreamWindow } from "../engine";
 import { removeInstance } from "./instance-source";
 import { type RdsApi } from "./rds-api";
 import { type RdsCopy, type RdsRestoreWatch, type RdsSource } from "./rds-source";
-import { waitFor, waitUntilAvailable } from "./wait-until-available";
+import { changeWhenFree, waitFor, waitUntilAvailable } from "./wait-until-available";
 
 const settleSeconds = 300;
 /** An instance of a cluster is gone within minutes; the cluster goes only after it. */
@@ -85,7 +85,13 @@ export class ClusterSource implements RdsSource {
       throw new OperationError(`${this.identifier} cannot be restored as it is:\n${problems.join("\n")}`);
     }
     progress.step(`asking RDS for ${choice.identifier}`);
-    await this.api.call(`restore ${this.identifier}`, () => this.ask(request));
+    try {
+      await this.api.call(`restore ${this.identifier}`, () => this.ask(request));
+    } catch (error) {
+      // As of an instance: the answer may have got lost, and not the request.
+      if (await this.exists(choice.identifier).catch(() => false)) onMade();
+      throw error;
+    }
     onMade();
     const deadlineMinutes = this.settings.restoreMinutes ?? rdsSettingsDefaults.restoreMinutes;
     const watch = (what: string) => ({ what, deadlineMinutes, progress, signal });
@@ -108,14 +114,13 @@ export class ClusterSource implements RdsSource {
       for (const reader of readers) await this.make(reader);
     }
     if (Object.keys(request.later).length > 0) {
-      await this.api.call(`change ${choice.identifier}`, () =>
-        this.api.client.send(
-          new ModifyDBClusterCommand({
-            DBClusterIdentifier: choice.identifier,
-            ...request.later,
-            ApplyImmediately: true,
-          }),
-        ),
+      const command = new ModifyDBClusterCommand({
+        DBClusterIdentifier: choice.identifier,
+        ...request.later,
+        ApplyImmediately: true,
+      });
+      await changeWhenFree(`cluster ${choice.identifier}`, signal, waitForCluster, () =>
+        this.api.unlessBusy(`change ${choice.identifier}`, () => this.api.client.send(command)),
       );
     }
     let differences: string[] = [];

@@ -21,7 +21,7 @@ import { NoRecoveryPointError, OperationError } from "../../errors";
 import { type StreamSnapshot, type StreamWindow } from "../engine";
 import { type RdsApi } from "./rds-api";
 import { type RdsCopy, type RdsRestoreWatch, type RdsSource } from "./rds-source";
-import { waitFor, waitUntilAvailable } from "./wait-until-available";
+import { changeWhenFree, waitFor, waitUntilAvailable } from "./wait-until-available";
 
 /** How long a setting that RDS has taken may need until it is described. */
 const settleSeconds = 300;
@@ -84,20 +84,28 @@ export class InstanceSource implements RdsSource {
       throw new OperationError(`${this.identifier} cannot be restored as it is:\n${problems.join("\n")}`);
     }
     progress.step(`asking RDS for ${choice.identifier}`);
-    await this.api.call(`restore ${this.identifier}`, () => this.ask(request));
+    try {
+      await this.api.call(`restore ${this.identifier}`, () => this.ask(request));
+    } catch (error) {
+      // The answer may have got lost, and not the request: what is there costs, and its name is taken.
+      if (await this.exists(choice.identifier).catch(() => false)) onMade();
+      throw error;
+    }
     onMade();
     const deadlineMinutes = this.settings.restoreMinutes ?? rdsSettingsDefaults.restoreMinutes;
     const waiting = { what: `instance ${choice.identifier}`, deadlineMinutes, progress, signal };
     let restored = await waitUntilAvailable(waiting, () => this.look(choice.identifier));
     if (Object.keys(request.later).length > 0) {
-      await this.api.call(`change ${choice.identifier}`, () =>
-        this.api.client.send(
-          new ModifyDBInstanceCommand({
-            DBInstanceIdentifier: choice.identifier,
-            ...request.later,
-            ApplyImmediately: true,
-          }),
-        ),
+      const command = new ModifyDBInstanceCommand({
+        DBInstanceIdentifier: choice.identifier,
+        ...request.later,
+        ApplyImmediately: true,
+      });
+      await changeWhenFree(
+        waiting.what,
+        signal,
+        () => waitUntilAvailable(waiting, () => this.look(choice.identifier)),
+        () => this.api.unlessBusy(`change ${choice.identifier}`, () => this.api.client.send(command)),
       );
     }
     let differences: string[] = [];

@@ -27,6 +27,17 @@ export class RdsApi {
     }
   }
 
+  /** One change. @returns false while what is to be changed is busy with something else */
+  async unlessBusy(what: string, send: () => Promise<unknown>): Promise<boolean> {
+    try {
+      await send();
+      return true;
+    } catch (error) {
+      if (error instanceof RDSServiceException && busy.has(error.name)) return false;
+      throw this.explained(what, error);
+    }
+  }
+
   /** `undefined` when there is no such instance. */
   async instance(identifier: string): Promise<RdsInstance | undefined> {
     const answer = await this.unlessMissing(`describe ${identifier}`, () =>
@@ -93,6 +104,12 @@ export class RdsApi {
   }
 }
 
+const busy: ReadonlySet<string> = new Set([
+  "InvalidDBInstanceStateFault",
+  "InvalidDBInstanceState",
+  "InvalidDBClusterStateFault",
+  "InvalidDBClusterState",
+]);
 const missing: ReadonlySet<string> = new Set([
   "DBInstanceNotFoundFault",
   "DBInstanceNotFound",

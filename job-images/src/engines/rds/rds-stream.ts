@@ -205,8 +205,10 @@ async function askedFor(source: RdsSource, { at, snapshot }: StreamRequest): Pro
       `Nothing is as old as ${at.toISOString()}: RDS's log begins at ${window.from.toISOString()}.`,
     );
   }
-  const isWithin = at !== undefined && at <= window.to;
-  return { point: isWithin ? { kind: "time", at } : { kind: "latest" }, window, moment: isWithin ? at : window.to };
+  if (at === undefined) return { point: { kind: "latest" }, window, moment: window.to };
+  // Never `latest`, which moves on while somebody reads the plan; and RDS takes moments before its newest one alone.
+  const moment = at < window.to ? at : new Date(window.to.getTime() - 1000);
+  return { point: { kind: "time", at: moment }, window, moment };
 }
 
 interface Attempt {

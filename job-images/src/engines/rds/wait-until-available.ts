@@ -51,6 +51,33 @@ export async function waitUntilAvailable<Thing>(
   }
 }
 
+/** How long something that says it is available may take no change. */
+const busySeconds = 900;
+
+/**
+ * Changes what is available. RDS says so and begins a backup in the next moment, during which it takes no change.
+ *
+ * @param look waits until it is available
+ * @param change says whether it was taken
+ * @throws OperationError when it stays busy
+ */
+export async function changeWhenFree(
+  what: string,
+  signal: AbortSignal,
+  look: () => Promise<unknown>,
+  change: () => Promise<boolean>,
+): Promise<void> {
+  const taken = await waitFor(busySeconds, signal, async () => {
+    await look();
+    return change();
+  });
+  if (!taken) {
+    throw new OperationError(
+      `${what} is available and takes no change: RDS says that it is busy, for ${busySeconds / 60} minutes now.`,
+    );
+  }
+}
+
 /** Waits for something that may not come, and says whether it did. */
 export async function waitFor(seconds: number, signal: AbortSignal, isDone: () => Promise<boolean>): Promise<boolean> {
   const until = Date.now() + seconds * 1000;

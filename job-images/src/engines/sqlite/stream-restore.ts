@@ -1,4 +1,4 @@
-import { stat } from "node:fs/promises";
+import { rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { jobConfigDefaults, Mechanism, streamPrefix, streamSourceId, TargetClass } from "../../../../recovery";
 import { NoRecoveryPointError } from "../../errors";
@@ -73,6 +73,20 @@ async function windowFor(replica: LitestreamReplica, at: Date | undefined): Prom
   );
 }
 
+/** Litestream refuses a moment after its newest piece: all that it has is asked for then, unless it has gone on since. */
+async function restoreAsOf(
+  replica: LitestreamReplica,
+  window: StreamWindow,
+  path: string,
+  at: Date | undefined,
+): Promise<void> {
+  if (at === undefined || at <= window.to) return restoreStream(replica, path, at);
+  await restoreStream(replica, path);
+  if ((await readStreamWindow(replica)).to <= at) return;
+  await rm(path);
+  await restoreStream(replica, path, at);
+}
+
 async function restoreAndProve(
   request: StreamRequest,
   replica: LitestreamReplica,
@@ -85,9 +99,9 @@ async function restoreAndProve(
   return run.toItsEnd(async () => {
     progress.step("fetching");
     await run.phase("fetch", "stream", async () => {
-      await restoreStream(replica, path, at);
+      await restoreAsOf(replica, window, path, at);
       run.targetMade = true;
-      run.recoveredTo = at ?? window.to;
+      run.recoveredTo = at && at < window.to ? at : window.to;
       run.sizeBytes = (await stat(path)).size;
       run.checks.push(passed("stream", `holds ${window.from.toISOString()} to ${window.to.toISOString()}`));
     });
