@@ -42,6 +42,7 @@ export async function diagnosePostgres(database: DatabaseConfig): Promise<Diagno
     await examine("clock", () => lookAtClock(client));
     await examine("heartbeat", () => lookAtHeartbeat(client, database));
     await examine("extensions", () => lookAtExtensions(client));
+    if (database.wal) await examine("page checks", () => lookAtPageChecks(client));
     await examine("locale", () => lookAtLocale(client));
     await examine("space", () => lookAtSpace(client));
     await examine("log settings", () => lookAtLogSettings(client));
@@ -103,16 +104,35 @@ async function lookAtExtensions(client: Client): Promise<Finding> {
   const { rows } = await client.query<{ name: string; major: number }>(
     "SELECT extname AS name, current_setting('server_version_num')::int / 10000 AS major FROM pg_extension",
   );
-  const tools = await serverToolsFor(rows[0]!.major);
-  const shared = (await runTool(tools.program("pg_config"), ["--sharedir"])).trim();
-  const missing = rows
-    .map(({ name }) => name)
-    .filter((name) => !existsSync(join(shared, "extension", `${name}.control`)));
+  const missing = await notHere(
+    rows[0]!.major,
+    rows.map(({ name }) => name),
+  );
   if (missing.length === 0) return fine(`${rows.length}, all here for a restore test`);
   return bad(
     `not here: ${missing.join(", ")}`,
     "Install them beside the restore test's PostgreSQL, or no restore test can pass.",
   );
+}
+
+/** Which of these extensions a server that is started here could not have. */
+async function notHere(major: number, extensions: readonly string[]): Promise<string[]> {
+  const tools = await serverToolsFor(major);
+  const shared = (await runTool(tools.program("pg_config"), ["--sharedir"])).trim();
+  return extensions.filter((name) => !existsSync(join(shared, "extension", `${name}.control`)));
+}
+
+/** What a restored base backup is looked over with. */
+async function lookAtPageChecks(client: Client): Promise<Finding> {
+  const { major, checksums } = await one<{ major: number; checksums: string }>(
+    client,
+    "SELECT current_setting('server_version_num')::int / 10000 AS major, current_setting('data_checksums') AS checksums",
+  );
+  if ((await notHere(major, ["amcheck"])).length === 0) return fine("amcheck is here");
+  const fix = `Install PostgreSQL ${major}'s contrib modules beside the restore test's server.`;
+  return checksums === "on"
+    ? open("amcheck is not here: of a restored base backup only the pages' checksums are looked at", fix)
+    : bad("amcheck is not here, and the server has no data checksums: no base backup can be proven", fix);
 }
 
 async function lookAtLocale(client: Client): Promise<Finding> {
