@@ -185,7 +185,7 @@ describe("a dump of an older PostgreSQL", function () {
     const own = (await findPostgresTools()).at(-1)!;
     if (own.major >= 18) skip(this, `the machine's own PostgreSQL is ${own.major}`);
     const older = await streamedDatabase();
-    const newer = await streamedDatabase((await otherPostgres(18)));
+    const newer = await streamedDatabase(await otherPostgres(18));
     try {
       await withClient(older.server, "ledger", (client) => client.query(`${application} SELECT dr_canary.beat()`));
       await drJson(["prepare", "ledger", "--config", older.config]);
