@@ -277,7 +277,8 @@ function fetchEntry(
   const { incrementalsPerFull = 0, baseBackupSchedule = recoveryDefaults.managedBaseBackupSchedule } = speed;
   // The log of a time holds every page that was changed in it.
   const days = (incrementalsPerFull * largestGapMinutes(parseSchedule(baseBackupSchedule))) / 1440;
-  const and = incrementalsPerFull === 0 ? "" : ` and ${incrementalsPerFull} increments over ${numberText(days)} d`;
+  const and =
+    incrementalsPerFull === 0 ? "" : ` and incrementalsPerFull: ${incrementalsPerFull} over ${numberText(days)} d`;
   return bySize(
     TermName.Fetch,
     sizeBytes,

@@ -90,7 +90,7 @@ describe("incremental base backups", function () {
     return json;
   }
 
-  it("are taken under a writer, and give back what had committed, at the newest one's moment and any later one", async () => {
+  it("[guide 30] are taken under a writer, and give back what had committed, at the newest one's moment and any later one", async () => {
     const streaming = database.stream();
     await untilBaseBackup(database);
     writer = startWriter(await connect(database.server.access("ledger")));
@@ -278,7 +278,8 @@ describe("incremental base backups", function () {
     assert.deepEqual(resumed.buildsOn, [refused.id]);
   });
 
-  it("[guide 7] leave nothing behind when a program of theirs fails, neither a part nor a process that waits", async () => {
+  it("[guide 7] leave nothing behind when a program of theirs fails, neither a part nor a process that waits", async function () {
+    this.timeout(60_000);
     const programs = join(temporaryFolder(), "bin");
     mkdirSync(programs);
     writeFileSync(join(programs, "tar"), "#!/bin/sh\necho 'tar is not well' >&2; exit 4\n");
