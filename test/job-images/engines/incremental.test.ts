@@ -71,7 +71,12 @@ describe("incremental base backups", function () {
     const reason = await whyNoPostgres(18);
     if (reason !== undefined) skip(this, reason);
     postgres = (await otherPostgres(18))!;
-    database = await streamedDatabase({ ...postgres, settings: { summarize_wal: "on" }, database: incremental });
+    database = await streamedDatabase({
+      ...postgres,
+      settings: { summarize_wal: "on" },
+      database: incremental,
+      config: { retention: { hotDays: 30 } },
+    });
     await withClient(database.server, "ledger", (client) =>
       client.query("CREATE TABLE public.still AS SELECT i, md5(i::text) FROM generate_series(1, 50000) i"),
     );
@@ -122,6 +127,11 @@ describe("incremental base backups", function () {
       scratchBefore,
     );
 
+    const expiries = [full, first, second].map(({ id }) => {
+      const text = readFileSync(join(database.store, "catalog/ledger", `${id}.json`), "utf8");
+      return (JSON.parse(text) as { expiresAt: string }).expiresAt;
+    });
+    assert.equal(new Set(expiries).size, 1, `each goes with the full one: ${expiries.join()}`);
     const verified = await drJson<{ verdict: string }>(["verify", second.id, "--config", database.config]);
     assert.equal(verified.json.verdict, "pass");
     const newest = join(database.server.directory, "increment");
