@@ -116,6 +116,7 @@ function logsOf(
     name: "log",
     flushSeconds: wal.flushSeconds ?? jobConfigDefaults.walFlushSeconds,
     baseBackupSchedule: wal.baseBackupSchedule ?? jobConfigDefaults.baseBackupSchedule,
+    ...(wal.incrementalsPerFull === undefined ? {} : { incrementalsPerFull: wal.incrementalsPerFull }),
     ...(timeZone === undefined ? {} : { timeZone }),
     walRetentionDays: logDays,
   };

@@ -216,8 +216,9 @@ function scratchClaim(
 ): kubernetes.types.input.core.v1.PersistentVolumeClaimSpec {
   const sizes = args.databases.map(({ sizeGib }) => sizeGib);
   const copied = args.databases.filter(({ file }) => file !== undefined).map(({ sizeGib }) => sizeGib);
-  const gib =
-    job === RecoveryJob.Backup ? Math.max(scratchGib(job, sizes), copyScratchGib(copied)) : scratchGib(job, sizes);
+  const incremental = args.databases.some(({ wal }) => (wal?.incrementalsPerFull ?? 0) > 0);
+  const own = scratchGib(job, sizes, incremental);
+  const gib = job === RecoveryJob.Backup ? Math.max(own, copyScratchGib(copied)) : own;
   return {
     accessModes: ["ReadWriteOnce"],
     ...(args.storageClassName === undefined ? {} : { storageClassName: args.storageClassName }),

@@ -5,6 +5,7 @@ import {
   Engine,
   type JobConfig,
   jobConfigDefaults,
+  longestChain,
   type OrphanRule,
   parseJobConfig,
   parsePostgresUrl,
@@ -36,6 +37,11 @@ export interface WalArgs {
   flushSeconds?: number;
   /** Cron schedule of the base backups. One that begins on the hour is moved by some minutes. @default daily at one */
   baseBackupSchedule?: string;
+  /**
+   * How many incremental base backups may follow each full one: less to read and to store, more to fetch in a recovery.
+   * PostgreSQL 17 and newer with `summarize_wal`; an older one takes full ones and says so. @default 0
+   */
+  incrementalsPerFull?: number;
   /** The replication slot, which `dr prepare` makes. @default `dr_` and the database's name, with underscores */
   slot?: string;
 }
@@ -316,6 +322,13 @@ function expectServer(
   }
   problems.expectInteger(path("wal.spoolGib"), wal.spoolGib, 1);
   problems.expectInteger(path("wal.flushSeconds"), wal.flushSeconds, 1);
+  problems.expectInteger(path("wal.incrementalsPerFull"), wal.incrementalsPerFull, 0);
+  problems.expect(
+    (wal.incrementalsPerFull ?? 0) <= longestChain,
+    path("wal.incrementalsPerFull"),
+    `at most ${longestChain}`,
+    wal.incrementalsPerFull,
+  );
   if (wal.baseBackupSchedule === undefined) return;
   for (const problem of scheduleProblems(wal.baseBackupSchedule)) problems.add(path("wal.baseBackupSchedule"), problem);
 }
@@ -413,7 +426,8 @@ function databaseConfig(
     path: file && filePath(file),
     passwordFile:
       loggingIn.includes(job) && passwordSecret !== undefined ? `${passwordMountPath(name)}/password` : undefined,
-    backup,
+    backup:
+      wal?.incrementalsPerFull === undefined ? backup : { ...backup, incrementalsPerFull: wal.incrementalsPerFull },
     proof: proofLevel === undefined ? undefined : { level: proofLevel },
     checks: orphanRules === undefined ? undefined : { orphans: orphanRules },
     wal: wal && walConfig(args, name, wal),

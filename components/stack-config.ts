@@ -177,6 +177,7 @@ const objectSchemas = {
             spoolGib: number.optional(),
             flushSeconds: number.optional(),
             baseBackupSchedule: text.optional(),
+            incrementalsPerFull: number.optional(),
             slot: text.optional(),
           })
           .optional(),

@@ -166,7 +166,11 @@ export function logWindow(
   if (log.baseBackupSchedule === undefined) {
     return { days: undefined, detail: "nobody said when the base backups are taken" };
   }
-  const gap = largestGapMinutes(parseSchedule(log.baseBackupSchedule), undefined, recoveryDefaults.failedRuns);
+  // The parts of an increment are of use while those of its full one are there: so the full ones count.
+  const { incrementalsPerFull = 0 } = log;
+  const runs = recoveryDefaults.failedRuns + incrementalsPerFull;
+  const gap = largestGapMinutes(parseSchedule(log.baseBackupSchedule), undefined, runs);
+  const between = incrementalsPerFull === 0 ? "base backups" : "full base backups";
   const duration = copyTimeTerm(TermName.Dump, log.baseBackupMinutes, sizeBytes).minutes;
   if (duration === null) return { days: undefined, detail: "the duration of a base backup is unknown" };
   const days =
@@ -178,7 +182,7 @@ export function logWindow(
   return {
     days,
     detail:
-      `${log.walRetentionDays} d of log - ${numberText(gap / 1440)} d between base backups, one failed, - ` +
+      `${log.walRetentionDays} d of log - ${numberText(gap / 1440)} d between ${between}, one failed, - ` +
       `${numberText(duration)} min for one = a window of ${numberText(days)} d`,
   };
 }

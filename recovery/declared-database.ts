@@ -60,6 +60,7 @@ const WHOLE_NUMBERS: ReadonlySet<string> = new Set([
   "count",
   "revisionHistoryLimit",
   "evaluationPeriods",
+  "incrementalsPerFull",
 ]);
 
 /**

@@ -65,6 +65,7 @@ function logOf(
       name: "log",
       flushSeconds: wal.flushSeconds ?? jobConfigDefaults.walFlushSeconds,
       baseBackupSchedule: wal.baseBackupSchedule ?? jobConfigDefaults.baseBackupSchedule,
+      ...(backup?.incrementalsPerFull === undefined ? {} : { incrementalsPerFull: backup.incrementalsPerFull }),
       ...(backup?.timeZone === undefined ? {} : { timeZone: backup.timeZone }),
       ...(retentionDays === undefined ? {} : { walRetentionDays: retentionDays }),
       ...store,

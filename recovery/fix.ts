@@ -227,6 +227,8 @@ function settingChanges(scenarioCase: ScenarioCase, protection: Protection): Fix
     case Mechanism.PointInTimeLog:
       return [
         ...windowChanges(protection, database.sizeBytes, noticedAfterDays),
+        // A window from each base backup on, and one fetch.
+        ...((protection.incrementalsPerFull ?? 0) > 0 ? [set(name, { incrementalsPerFull: 0 })] : []),
         // RDS uploads its log when it does; only a log of one's own can be flushed sooner.
         ...(protection.managed === true ? [] : flushChanges(protection, recoveryDefaults.walFlushSeconds, rpoSeconds)),
       ];

@@ -105,8 +105,8 @@ export const identityRights: Readonly<Record<Identity, IdentityRights>> = {
     listing: [
       {
         actions: ["s3:ListBucket"],
-        prefixes: [Catalog, Wal, WalPartial],
-        why: "find the previous backup's manifest, and see whether the log in the store has a hole",
+        prefixes: [Catalog, Parts, Wal, WalPartial],
+        why: "find the previous backup's manifest, see whether the parts are there that an incremental one builds on, and whether the log in the store has a hole",
       },
     ],
     // An upload whose beginning was answered to nobody must be found to be aborted; S3 knows no prefix here.

@@ -1,6 +1,7 @@
 export * from "./assess";
 export * from "./assessment-table";
 export * from "./aws-backup-source";
+export * from "./backup-chain";
 export * from "./barman-backup";
 export * from "./base-backup-due";
 export * from "./canonical-json";

@@ -2,7 +2,7 @@ import { z } from "zod";
 import { parseDocument } from "./parse-document";
 import { ProofLevel } from "./evidence";
 import { SigningKeyKind } from "./identity";
-import { Engine } from "./manifest";
+import { Engine, longestChain } from "./manifest";
 import { objectiveProblems, objectivesFrom, type ObjectivesOverrides, objectivesOverridesSchema } from "./objectives";
 import { type OtherBackups, otherBackupsSchema } from "./other-backups";
 import { parsePostgresUrl } from "./postgres-url";
@@ -30,6 +30,11 @@ export interface BackupSettings {
   readonly maxShrinkShare?: number;
   /** zstd's level. @default 3 */
   readonly compressionLevel?: number;
+  /**
+   * How many incremental base backups may follow each full one. Only for engine `postgres`, 17 and newer with
+   * `summarize_wal`; a restore then fetches the full one and each of them. @default 0: every base backup is a full one
+   */
+  readonly incrementalsPerFull?: number;
 }
 
 /** How deep a restored copy is compared. */
@@ -164,6 +169,7 @@ export const jobConfigDefaults = {
   maxBlockingSeconds: 20,
   maxShrinkShare: 0.5,
   compressionLevel: 3,
+  incrementalsPerFull: 0,
   proofLevel: "auto",
   contentUpToBytes: 20 * 1024 ** 3,
   sampleRows: 1000,
@@ -197,6 +203,7 @@ const databaseSchema = z
         maxBytesPerSecond: z.number().int().min(1024).optional(),
         maxShrinkShare: z.number().min(0).max(1).optional(),
         compressionLevel: z.number().int().min(1).max(19).optional(),
+        incrementalsPerFull: z.number().int().min(0).max(longestChain).optional(),
       })
       .optional(),
     proof: z
@@ -267,6 +274,12 @@ const databaseSchema = z
       for (const problem of scheduleProblems(schedule, timeZone)) refuse(["backup", "schedule"], problem);
     }
     const { wal } = database;
+    if (database.backup?.incrementalsPerFull !== undefined && database.engine !== Engine.Postgres) {
+      refuse(
+        ["backup", "incrementalsPerFull"],
+        `does not belong to engine ${database.engine}: only a self-managed PostgreSQL server has base backups`,
+      );
+    }
     if (wal !== undefined && database.engine !== Engine.Postgres) {
       refuse(
         ["wal"],

@@ -9,8 +9,11 @@ import { parseLsn } from "./wal-position";
 export const Engine = { Postgres: "postgres", Rds: "rds", Sqlite: "sqlite" } as const;
 export type Engine = (typeof Engine)[keyof typeof Engine];
 
-/** The newest manifest format that this version writes, and the newest that it reads. */
-export const manifestFormatVersion = 1;
+/**
+ * The newest manifest format that this version writes, and the newest that it reads. 2 is written where `buildsOn`,
+ * `fileList` or `notes` are: who does not know them must not take an increment for a whole copy.
+ */
+export const manifestFormatVersion = 2;
 
 /** One object of a recovery point. */
 export interface ManifestPart {
@@ -42,6 +45,22 @@ export interface ManifestWal {
   readonly end: string;
   /** `wal_segment_size` of the server. */
   readonly segmentBytes: number;
+}
+
+/** A recovery point that another one is an increment of, and the digest of its manifest: no other one will do. */
+export interface ManifestLink {
+  readonly id: string;
+  readonly digest: string;
+}
+
+/**
+ * What the next incremental base backup is taken against: PostgreSQL's own `backup_manifest`, compressed, under
+ * `fileListKey`. It lies in the catalog, since who writes backups may not read parts, and no restore needs it.
+ */
+export interface ManifestFileList {
+  readonly bytes: number;
+  /** Lower-case hexadecimal SHA-256 of the stored bytes. */
+  readonly sha256: string;
 }
 
 /** Where the data came from. */
@@ -94,6 +113,12 @@ export interface Manifest {
   readonly parts: readonly ManifestPart[];
   /** Set for a physical copy. */
   readonly wal?: ManifestWal;
+  /** What it is an increment of, the full one first: none of it can be missing. @default it stands alone */
+  readonly buildsOn?: readonly ManifestLink[];
+  /** @default nothing incremental is taken after it */
+  readonly fileList?: ManifestFileList;
+  /** What a person may want to know and nothing is wrong with. */
+  readonly notes?: readonly string[];
   /** `inconclusive` when the backup is complete but suspicious; `reasons` say why. */
   readonly verdict: Verdict;
   readonly reasons: readonly string[];
@@ -105,6 +130,9 @@ const isoUtc = z.iso.datetime();
 const bytes = z.number().int().min(0);
 const lsn = z.string().refine((text) => parseLsn(text) !== undefined, "must be a log position like 16/B374D848");
 const sha256 = z.string().regex(/^[0-9a-f]{64}$/, "must be 64 lower-case hexadecimal digits");
+
+/** The most recovery points that one may build on: each is a download and a folder of its own in a restore. */
+export const longestChain = 64;
 
 const schema: z.ZodType<Manifest> = z
   .object({
@@ -156,6 +184,13 @@ const schema: z.ZodType<Manifest> = z
           .min(1024 ** 2),
       })
       .optional(),
+    buildsOn: z
+      .array(z.object({ id: z.string(), digest: sha256 }))
+      .min(1)
+      .max(longestChain)
+      .optional(),
+    fileList: z.object({ bytes, sha256 }).optional(),
+    notes: z.array(z.string()).optional(),
     verdict: z.enum(Verdict),
     reasons: z.array(z.string()),
     digest: sha256,
@@ -181,8 +216,35 @@ const schema: z.ZodType<Manifest> = z
     if (isPhysical && !manifest.wal)
       refuse(["wal"], "is missing: a base backup is of no use without its place in the log");
     if (isPhysical && !manifest.source.systemIdentifier) refuse(["source", "systemIdentifier"], "is missing");
+    for (const [index, message] of linkProblems(manifest)) refuse(["buildsOn", index, "id"], message);
+    if (manifest.buildsOn && !isPhysical) refuse(["buildsOn"], `does not belong to a ${manifest.method}`);
+    if (manifest.fileList && !isPhysical) refuse(["fileList"], `does not belong to a ${manifest.method}`);
+    if (manifest.formatVersion < 2 && (manifest.buildsOn ?? manifest.fileList ?? manifest.notes)) {
+      refuse(["formatVersion"], "is 1, which knows no buildsOn, fileList or notes");
+    }
     if (manifest.finishedAt < manifest.startedAt) refuse(["finishedAt"], "is before startedAt");
   });
+
+/** Each link must be an older base backup of the same database, and none may come twice: then there is no circle. */
+function linkProblems({ id, database, buildsOn = [] }: Manifest): [number, string][] {
+  const startedAt = (text: string): number => parseRecoveryPointId(text)?.startedAt.getTime() ?? 0;
+  const seen = new Set([id]);
+  return buildsOn.flatMap((link, index): [number, string][] => {
+    const parsed = parseRecoveryPointId(link.id);
+    const next = buildsOn[index + 1]?.id ?? id;
+    const problem = !parsed
+      ? "is not a recovery point id"
+      : parsed.database !== database || parsed.method !== BackupMethod.Base
+        ? `is not a base backup of ${database}`
+        : seen.has(link.id)
+          ? "is named twice"
+          : startedAt(link.id) > startedAt(next)
+            ? `is newer than ${next}, which builds on it`
+            : undefined;
+    seen.add(link.id);
+    return problem === undefined ? [] : [[index, `${JSON.stringify(link.id)} ${problem}`]];
+  });
+}
 
 /** A manifest, or every reason why the text is not one. Never throws on hostile input. */
 export type ParsedManifest =

@@ -80,6 +80,8 @@ export interface LogWindow {
   readonly walRetentionDays?: number;
   /** Cron of the base backups that the log is replayed onto. @default daily where the window is managed */
   readonly baseBackupSchedule?: string;
+  /** How many of the base backups in a row are increments of a full one, without which they are of no use. @default 0 */
+  readonly incrementalsPerFull?: number;
   /** @default size over 50 MB/s */
   readonly baseBackupMinutes?: number;
 }

@@ -15,8 +15,10 @@ export interface PlannedPoint {
   readonly problems: readonly string[];
   /** The moment whose data it holds. */
   readonly at: Date;
-  /** In the store. */
+  /** In the store, with everything that it builds on. */
   readonly storedBytes: number;
+  /** How many it builds on. @default 0 */
+  readonly increments?: number;
   /** On the source's disk. */
   readonly sourceBytes: number;
   /** How long its archive takes to give it back; absent when it can be read at once. */
@@ -338,7 +340,7 @@ function reachOfPosition(
 
 function timeOf(
   { runs, rules, now, database, environment }: PlanInput,
-  point: Pick<PlannedPoint, "method" | "storedBytes" | "sourceBytes" | "log">,
+  point: Pick<PlannedPoint, "method" | "storedBytes" | "sourceBytes" | "log" | "increments">,
   mechanism: string,
 ): { seconds: number | null; basis: PlannedSource["timeBasis"]; terms: readonly PlannedTerm[] } {
   const targetClass = point.method === BackupMethod.Copy ? TargetClass.File : TargetClass.DurableServer;
@@ -354,7 +356,8 @@ function timeOf(
   const logBytes = point.log ? point.log.coverage.files.length * point.log.segmentBytes : 0;
   const terms = [
     { name: TermName.Fetch, seconds: (point.storedBytes + logBytes) / recoveryDefaults.fetchBytesPerSecond },
-    { name: TermName.Restore, seconds: sizeBytes / restoreBytesPerSecond },
+    // Increments are unpacked, and then put together into a copy of their own.
+    { name: TermName.Restore, seconds: ((point.increments ? 2 : 1) * sizeBytes) / restoreBytesPerSecond },
     ...(point.log ? [{ name: TermName.Replay, seconds: logBytes / recoveryDefaults.replayBytesPerSecond }] : []),
     { name: TermName.Verify, seconds: recoveryDefaults.verifyMinutes * 60 },
   ];

@@ -261,7 +261,10 @@ function estimatedRestore(protection: StoredProtection, sizeBytes: number | unde
   ];
 }
 
-function fetchEntry(speed: RestoreSpeed, sizeBytes: number | undefined): Entry {
+function fetchEntry(
+  speed: RestoreSpeed & Partial<Pick<LogProtection, "incrementalsPerFull" | "baseBackupSchedule">>,
+  sizeBytes: number | undefined,
+): Entry {
   const rate = statedOr(speed.fetchBytesPerSecond, recoveryDefaults.fetchBytesPerSecond);
   const rateText = `${bytesText(rate.value)}/s`;
   if (speed.storedBytes !== undefined) {
@@ -270,13 +273,18 @@ function fetchEntry(speed: RestoreSpeed, sizeBytes: number | undefined): Entry {
     const detail = `${bytesText(speed.storedBytes)} stored at ${rateText}`;
     return entry(TermName.Fetch, minutes, TermOrigin.Config, detail, share / rate.value / 60);
   }
-  const { storedShare } = recoveryDefaults;
+  const { storedShare, logShareOfSizePerDay } = recoveryDefaults;
+  const { incrementalsPerFull = 0, baseBackupSchedule = recoveryDefaults.managedBaseBackupSchedule } = speed;
+  // The log of a time holds every page that was changed in it.
+  const days = (incrementalsPerFull * largestGapMinutes(parseSchedule(baseBackupSchedule))) / 1440;
+  const and =
+    incrementalsPerFull === 0 ? "" : ` and incrementalsPerFull: ${incrementalsPerFull} over ${numberText(days)} d`;
   return bySize(
     TermName.Fetch,
     sizeBytes,
-    storedShare / rate.value,
+    (storedShare * (1 + days * logShareOfSizePerDay)) / rate.value,
     rate.origin,
-    `stored as ${storedShare} of it, at ${rateText}`,
+    `stored as ${storedShare} of it${and}, at ${rateText}`,
   );
 }
 
@@ -290,7 +298,9 @@ function restoreEntry(protection: StoredProtection, sizeBytes: number | undefine
     protection.restoreBytesPerSecond,
     logical ? recoveryDefaults.logicalRestoreBytesPerSecond : recoveryDefaults.physicalRestoreBytesPerSecond,
   );
-  return bySize(TermName.Restore, sizeBytes, 1 / rate.value, rate.origin, `at ${bytesText(rate.value)}/s`);
+  const incremental = protection.mechanism === Mechanism.PointInTimeLog && (protection.incrementalsPerFull ?? 0) > 0;
+  const [times, how] = incremental ? [2, ", unpacked and then put together from its increments"] : [1, ""];
+  return bySize(TermName.Restore, sizeBytes, times / rate.value, rate.origin, `at ${bytesText(rate.value)}/s${how}`);
 }
 
 /** The log since the newest base backup, the last of which may have failed. */

@@ -22,15 +22,19 @@ const LOG_GIB = 8;
 const COPY_AND_ARCHIVE = 1.5;
 // A spoiled archive lies in a store of its own, beside the honest one.
 const SECOND_ARCHIVE = 0.5;
+// The increments of a chain and what they are put together into, where no file can be a link.
+const CHAIN = 1;
 const HEADROOM = 1.2;
 
 /**
  * How much disk a job needs, in GiB, for databases of these sizes. A restore test works on one database after the
  * other, so the largest counts. It never uses the node's own disk, which it would fill for everybody else.
+ *
+ * @param incremental whether base backups may be increments of others
  */
-export function scratchGib(job: RecoveryJob, databaseSizesGib: readonly number[]): number {
+export function scratchGib(job: RecoveryJob, databaseSizesGib: readonly number[], incremental = false): number {
   if (job !== RecoveryJob.RestoreTest && job !== RecoveryJob.Prove) return SMALL_GIB;
-  const copies = COPY_AND_ARCHIVE + (job === RecoveryJob.Prove ? SECOND_ARCHIVE : 0);
+  const copies = COPY_AND_ARCHIVE + (job === RecoveryJob.Prove ? SECOND_ARCHIVE : 0) + (incremental ? CHAIN : 0);
   return Math.ceil(Math.max(0, ...databaseSizesGib) * copies * HEADROOM) + LOG_GIB + SMALL_GIB;
 }
 

@@ -1,7 +1,11 @@
 import { type Manifest } from "./manifest";
 
 /** What shrinkage is judged by. */
-export type BackupContents = Pick<Manifest, "tables" | "parts" | "wal">;
+export type BackupContents = Pick<Manifest, "tables" | "parts" | "wal"> & {
+  readonly source?: Pick<Manifest["source"], "bytes">;
+  /** What it is an increment of. */
+  readonly buildsOn?: readonly unknown[];
+};
 
 // A table this small may come and go in normal use.
 const smallTableRows = 1000;
@@ -49,7 +53,11 @@ function sizeReasons(
   previous: BackupContents & Pick<Manifest, "id">,
   maxShrinkShare: number,
 ): string[] {
-  const [bytes, before] = [totalBytes(current), totalBytes(previous)];
+  // An increment is as large as what has changed: then what lies on the source's disk is compared.
+  const isIncrement = (current.buildsOn ?? previous.buildsOn) !== undefined;
+  const [bytes, before] = isIncrement
+    ? [current.source?.bytes ?? 0, previous.source?.bytes ?? 0]
+    : [totalBytes(current), totalBytes(previous)];
   if (bytes >= before * (1 - maxShrinkShare)) return [];
   return [`${bytes} bytes, ${share(before, bytes)} than the ${before} of ${previous.id}`];
 }

@@ -81,6 +81,20 @@ export function idOfManifestKey(key: string): string | undefined {
   return id !== undefined && parseRecoveryPointId(id)?.database === match?.[1] ? id : undefined;
 }
 
+const fileListSuffix = ".files.zst";
+
+/** The key of the list of files that the next incremental base backup is taken against. */
+export function fileListKey(database: string, id: string): string {
+  return `${StorePrefix.Catalog}${database}/${id}${fileListSuffix}`;
+}
+
+/** Whether an object of the catalog is such a list. */
+export function isFileListKey(key: string): boolean {
+  const [, database, name = "", more] = key.split("/");
+  if (more !== undefined || !name.endsWith(fileListSuffix)) return false;
+  return parseRecoveryPointId(name.slice(0, -fileListSuffix.length))?.database === database;
+}
+
 /** Where evidence about the whole store lies, in the place of a database's name. No database can be called that. */
 export const storeWide = "_store";
 

@@ -48,7 +48,7 @@ interface StreamedConfig {
   readonly databases?: readonly {
     readonly name?: string;
     readonly wal?: { readonly flushSeconds?: number; readonly baseBackupSchedule?: string };
-    readonly backup?: { readonly timeZone?: string };
+    readonly backup?: { readonly timeZone?: string; readonly incrementalsPerFull?: number };
   }[];
 }
 
@@ -84,6 +84,7 @@ function logOf(stack: StackResources, workload: JudgedResource, name: string): P
     name: `log of ${name}`,
     flushSeconds: wal?.flushSeconds ?? jobConfigDefaults.walFlushSeconds,
     baseBackupSchedule: wal?.baseBackupSchedule ?? jobConfigDefaults.baseBackupSchedule,
+    ...(backup?.incrementalsPerFull === undefined ? {} : { incrementalsPerFull: backup.incrementalsPerFull }),
     ...(backup?.timeZone === undefined ? {} : { timeZone: backup.timeZone }),
     ...(kept?.expirationDays === undefined ? {} : { walRetentionDays: kept.expirationDays }),
     ...(store === undefined ? {} : { placement: placed(regionOf(store)) }),

@@ -40,6 +40,14 @@ describe("WalArchive", () => {
     assert.equal(jobConfigDefaults.walFlushSeconds, 60);
   });
 
+  it("[guide 30] passes on how many incremental base backups may follow a full one", async () => {
+    const databases = [{ ...architect!, wal: { incrementalsPerFull: 6 } }];
+    const { made } = await make({ ...args, databases, timeZone: "Europe/Berlin" });
+    const { data } = made.inputs("kubernetes:core/v1:ConfigMap", "architect-wal") as { data: Record<string, string> };
+    const [database] = parseJobConfig(data["dr.json"]!).config!.databases;
+    assert.deepEqual(database!.backup, { timeZone: "Europe/Berlin", incrementalsPerFull: 6 });
+  });
+
   it("has the rights of a backup, and no others", async () => {
     const { spec, made } = await make();
     const pod = spec.template.spec;
@@ -67,7 +75,7 @@ describe("WalArchive", () => {
   });
 
   it("names every invalid argument in one message, and registers nothing", async () => {
-    const wal = { spoolGib: 0, flushSeconds: 0, baseBackupSchedule: "0 0 * * 7" };
+    const wal = { spoolGib: 0, flushSeconds: 0, baseBackupSchedule: "0 0 * * 7", incrementalsPerFull: 65 };
     const databases = [
       { ...architect!, wal },
       { ...architect!, name: "second", engine: Engine.Rds, wal: {} },
@@ -81,6 +89,7 @@ describe("WalArchive", () => {
             "databases[0].wal.spoolGib: expected a whole number of 1 or more, got 0",
             "databases[0].wal.flushSeconds: expected a whole number of 1 or more, got 0",
             "databases[0].wal.baseBackupSchedule: ",
+            "databases[0].wal.incrementalsPerFull: expected at most 64, got 65",
             "databases[1].wal: does not belong to engine rds",
             "databases[1].engine: expected postgres",
             "databases: expected one, got 2",

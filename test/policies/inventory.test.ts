@@ -283,6 +283,20 @@ describe("what protects the databases of a stack", () => {
     );
   });
 
+  it("a streamed log with incremental base backups: its window is counted from full one to full one", () => {
+    const text = JSON.stringify({
+      store: "s3://acme-backups?region=eu-central-1",
+      databases: [{ name: "orders", wal: {}, backup: { incrementalsPerFull: 9 } }],
+    });
+    const incremental = streamedLog.map((resource) =>
+      resource.name === "stream-config" ? { ...resource, props: { data: { "dr.json": text } } } : resource,
+    );
+    const log = declared(incremental)[0]!.protections[0] as { incrementalsPerFull?: number };
+    assert.equal(log.incrementalsPerFull, 9);
+    // 14 days of log, 11 days between two full ones of which one failed: damage is noticed after 7 days.
+    assert.match(answers(incremental, { databaseSizesGib: { orders: 1 } })["data-corruption"]!, /^fail/);
+  });
+
   it("a streamed log: by the name and the times of the configuration that the stream is given", () => {
     const [database] = declared(streamedLog);
     assert.equal(database!.name, "orders");

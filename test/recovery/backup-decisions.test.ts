@@ -44,6 +44,18 @@ describe("shrinkage", () => {
     assert.match(shrinkageReasons(contents([5000]), contents([5000, 1000]), 0.5).join(), /t1 is gone/);
     assert.match(shrinkageReasons(contents([10], 100), contents([10], 1000), 0.5).join(), /100 bytes, 90 % fewer/);
   });
+  it("compares an increment by what lies on the source's disk: it is as large as what has changed", () => {
+    const base = (stored: number, onDisk: number, buildsOn?: readonly unknown[]) => ({
+      ...contents([], stored),
+      wal: { timeline: 1, start: "0/1", end: "0/2", segmentBytes: 16 * 1024 ** 2 },
+      source: { bytes: onDisk },
+      buildsOn,
+    });
+    assert.deepEqual(shrinkageReasons(base(10, 5000, ["full"]), base(1000, 5000), 0.5), []);
+    assert.match(shrinkageReasons(base(10, 1000, ["full"]), base(1000, 5000), 0.5).join(), /1000 bytes, 80 % fewer/);
+    assert.match(shrinkageReasons(base(1000, 1000), base(10, 5000, ["full"]), 0.5).join(), /1000 bytes, 80 % fewer/);
+    assert.match(shrinkageReasons(base(10, 5000), base(1000, 5000), 0.5).join(), /10 bytes, 99 % fewer/);
+  });
   it("suspects nothing that only grew, whatever the share", () => {
     const rows = fc.array(fc.nat({ max: 1_000_000 }), { minLength: 1, maxLength: 5 });
     fc.assert(

@@ -98,6 +98,19 @@ describe("job configuration", () => {
     assert.match(refusal({}, "postgres"), /rds.*does not belong to engine postgres/);
   });
 
+  it("takes incremental base backups of a PostgreSQL server of one's own, and of nothing else", () => {
+    const refusal = (incrementalsPerFull: number, more: object = {}) =>
+      problemsOf(withDatabase({ backup: { incrementalsPerFull }, ...more }));
+    assert.equal(refusal(6), "");
+    assert.equal(refusal(0), "");
+    assert.match(refusal(-1), /incrementalsPerFull/);
+    assert.match(refusal(1.5), /incrementalsPerFull/);
+    assert.match(refusal(65), /incrementalsPerFull/);
+    assert.match(refusal(2, { engine: "rds" }), /incrementalsPerFull.*does not belong to engine rds/);
+    const file = { engine: "sqlite", url: undefined, path: "/data/notes.db" };
+    assert.match(refusal(2, file), /incrementalsPerFull.*does not belong to engine sqlite/);
+  });
+
   it("never throws, whatever the text is", () => {
     fc.assert(fc.property(fc.oneof(fc.string(), fc.json()), (text) => void parseJobConfig(text)));
   });

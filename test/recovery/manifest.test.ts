@@ -47,7 +47,7 @@ describe("manifest", () => {
   const hostile: readonly [string, (honest: Manifest) => unknown, RegExp][] = [
     ["an array", () => [], /expected object/],
     ["null", () => null, /expected object/],
-    ["a newer format", (it) => ({ ...it, formatVersion: 2, anything: 1 }), /format version 2 is newer than 1/],
+    ["a newer format", (it) => ({ ...it, formatVersion: 3, anything: 1 }), /format version 3 is newer than 2/],
     ["no parts", (it) => ({ ...it, parts: [] }), /holds nothing/],
     [
       "a key that climbs out",
@@ -67,6 +67,59 @@ describe("manifest", () => {
   for (const [what, change, expected] of hostile) {
     it(`refuses ${what}`, () => assert.match(read(change(manifest())).join("\n"), expected));
   }
+
+  describe("of an increment", () => {
+    const idOf = (minute: string, method = "base", database = "architect") =>
+      `${database}-20261123T14${minute}00Z-${method}-5f3a91c2`;
+    const own = idOf("05");
+    const base = (buildsOn: readonly string[], more: Partial<Manifest> = {}): Manifest => ({
+      ...manifest(),
+      formatVersion: 2,
+      id: own,
+      method: "base",
+      source: { ...manifest().source, systemIdentifier: "7", serverMajor: 18 },
+      wal: { timeline: 1, start: "0/2000028", end: "0/2000120", segmentBytes: 16 * 1024 ** 2 },
+      parts: [{ ...manifest().parts[0]!, name: "base.tar.zst", key: partKey("architect", own, "base.tar.zst") }],
+      buildsOn: buildsOn.map((link) => ({ id: link, digest: "c".repeat(64) })),
+      fileList: { bytes: 10, sha256: "d".repeat(64) },
+      notes: ["a note"],
+      ...more,
+    });
+
+    it("is read back as it was written", () => {
+      const honest = base([idOf("01"), idOf("03")]);
+      assert.deepEqual(parseManifest(JSON.stringify(honest)).manifest, honest);
+      assert.deepEqual(read(base([idOf("05").replace("5f3a91c2", "00000000")])), [], "two within a second");
+    });
+
+    const spoiled: readonly [string, Manifest, RegExp][] = [
+      ["a link that is no id", base(["../../etc"]), /"\.\.\/\.\.\/etc" is not a recovery point id/],
+      ["another database's", base([idOf("01", "base", "other")]), /is not a base backup of architect/],
+      ["a dump", base([idOf("01", "dump")]), /is not a base backup of architect/],
+      ["itself", base([own]), /is named twice/],
+      ["the same twice", base([idOf("01"), idOf("01")]), /is named twice/],
+      ["a newer one", base([idOf("07")]), /is newer than .*, which builds on it/],
+      ["links out of order", base([idOf("03"), idOf("01")]), /is newer than .*, which builds on it/],
+      ["no links", base([]), /buildsOn/],
+      ["more links than a restore could fetch", base(Array.from({ length: 65 }, () => idOf("01"))), /buildsOn/],
+      ["a digest that is none", base([], { buildsOn: [{ id: idOf("01"), digest: "x" }] }), /64 lower-case/],
+      ["the format that knows none", base([idOf("01")], { formatVersion: 1 }), /formatVersion: is 1/],
+      [
+        "links of a dump",
+        { ...manifest(), formatVersion: 2, buildsOn: base([idOf("01")]).buildsOn },
+        /does not belong to a dump/,
+      ],
+    ];
+    for (const [what, wrong, expected] of spoiled) {
+      it(`refuses ${what}`, () => assert.match(read(wrong).join("\n"), expected));
+    }
+
+    it("has another digest once a link is changed", () => {
+      const [one, other] = [base([idOf("01")]), base([idOf("02")])];
+      assert.notEqual(manifestDigestInput(one), manifestDigestInput(other));
+      assert.notEqual(manifestDigestInput({ ...one, buildsOn: undefined }), manifestDigestInput(one));
+    });
+  });
 
   it("names every problem at once", () => {
     assert.ok(read({ ...manifest(), engine: "oracle", verdict: "maybe", tables: "none" }).length >= 3);

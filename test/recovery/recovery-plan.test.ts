@@ -111,6 +111,17 @@ describe("the plan of a recovery", () => {
     assert.equal(sources[1]?.usable, true);
   });
 
+  it("of an increment counts that it is unpacked and put together, and what all of its chain weighs", () => {
+    const whole = base("01:00:00", "14:09:30");
+    const increment = { ...base("13:00:00", "14:09:30"), increments: 2, storedBytes: 3 * whole.storedBytes };
+    const secondsOf = (point: PlannedPoint, name: string): number =>
+      plan({ kind: "latest" }, [point]).sources[0]!.terms.find((term) => term.name === name)!.seconds;
+    assert.equal(secondsOf(increment, "restore"), 2 * secondsOf(whole, "restore"));
+    assert.equal(secondsOf(increment, "fetch"), 3 * secondsOf(whole, "fetch"));
+    // Nothing is lost by either, so the one that is there sooner is taken.
+    assert.equal(plan({ kind: "latest" }, [increment, whole]).chosen?.id, whole.id);
+  });
+
   it("beyond the log's end the loss is told, and the log's end is the target", () => {
     const { chosen } = plan({ kind: "latest" }, [dump("12:00:00"), base("01:00:00", "14:09:30")]);
     assert.equal(chosen?.lossSeconds, 30);

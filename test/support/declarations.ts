@@ -59,6 +59,7 @@ const unnamed: fc.Arbitrary<Protection> = fc.oneof(
     windowDays: maybe(fc.integer({ min: 0, max: 35 })),
     walRetentionDays: maybe(fc.integer({ min: 0, max: 35 })),
     baseBackupSchedule: maybe(fc.constantFrom("@daily", "@weekly")),
+    incrementalsPerFull: maybe(fc.integer({ min: 0, max: 6 })),
     ...speed,
     ...placed,
   }),

@@ -21,6 +21,8 @@ export interface SyntheticRecoveryPoint {
   /** @default "architect" */
   readonly database?: string;
   readonly at?: Date;
+  /** @default a dump */
+  readonly method?: BackupMethod;
   /** Contents of its parts. @default two small ones */
   readonly parts?: Readonly<Record<string, Buffer>>;
   readonly signal?: AbortSignal;
@@ -32,7 +34,8 @@ export interface SyntheticRecoveryPoint {
 export async function writeRecoveryPoint(store: ObjectStore, wanted: SyntheticRecoveryPoint = {}): Promise<Manifest> {
   const database = wanted.database ?? "architect";
   const at = wanted.at ?? new Date("2026-11-23T14:05:00Z");
-  const id = recoveryPointId(database, at, BackupMethod.Dump, randomBytes(4).toString("hex"));
+  const method = wanted.method ?? BackupMethod.Dump;
+  const id = recoveryPointId(database, at, method, randomBytes(4).toString("hex"));
   const contents = wanted.parts ?? { "dump.pgc.zst": randomBytes(5000), "globals.sql.zst": randomBytes(300) };
   const parts = [];
   for (const [name, content] of Object.entries(contents)) {
@@ -44,7 +47,7 @@ export async function writeRecoveryPoint(store: ObjectStore, wanted: SyntheticRe
     id,
     database,
     engine: Engine.Postgres,
-    method: BackupMethod.Dump,
+    method,
     startedAt: at.toISOString(),
     finishedAt: new Date(at.getTime() + 60_000).toISOString(),
     consistentAt: new Date(at.getTime() + 1000).toISOString(),

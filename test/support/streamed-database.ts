@@ -2,7 +2,7 @@ import { type ChildProcess } from "node:child_process";
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { LocalServer } from "../../job-images/src/engines/postgres/server";
-import { findPostgresTools } from "../../job-images/src/engines/postgres/tools";
+import { findPostgresTools, type PostgresTools } from "../../job-images/src/engines/postgres/tools";
 import { freePort } from "./free-port";
 import { temporaryFolder, withClient } from "./postgres";
 import { drJson, finished, type RunnerResult, startRunner, writeConfig } from "./runner";
@@ -38,12 +38,18 @@ export interface StreamedDatabaseOptions {
   readonly wal?: Readonly<Record<string, unknown>>;
   /** What the job configuration says beside the database. @default a store in the folder */
   readonly config?: Readonly<Record<string, unknown>>;
-  /** Of `dr stream`. */
+  /** Of the database, beside name, engine, URL, canary and log. */
+  readonly database?: Readonly<Record<string, unknown>>;
+  /** @default true */
+  readonly dataChecksums?: boolean;
+  /** @default the newest PostgreSQL of the machine */
+  readonly tools?: PostgresTools;
+  /** Of `dr prepare` and `dr stream`. */
   readonly env?: NodeJS.ProcessEnv;
 }
 
 export async function streamedDatabase(options: StreamedDatabaseOptions = {}): Promise<StreamedDatabase> {
-  const tools = (await findPostgresTools()).at(-1)!;
+  const tools = options.tools ?? (await findPostgresTools()).at(-1)!;
   const server = await LocalServer.create({
     tools,
     settings: {
@@ -55,7 +61,7 @@ export async function streamedDatabase(options: StreamedDatabaseOptions = {}): P
       ...options.settings,
     },
     port: await freePort(),
-    dataChecksums: true,
+    dataChecksums: options.dataChecksums ?? true,
   });
   const folder = temporaryFolder();
   await withClient(server, "postgres", (client) => client.query("CREATE DATABASE ledger"));
@@ -66,7 +72,7 @@ export async function streamedDatabase(options: StreamedDatabaseOptions = {}): P
     ),
   );
   const database = streamOf(server, folder, options);
-  const prepared = await drJson(["prepare", "ledger", "--config", database.config]);
+  const prepared = await drJson(["prepare", "ledger", "--config", database.config], options.env);
   if (prepared.exitCode !== 0) throw new Error(prepared.stdout);
   return database;
 }
@@ -83,7 +89,7 @@ export function movedTo(
 function streamOf(
   server: LocalServer,
   folder: string,
-  { wal = {}, config: others = {}, env = {} }: StreamedDatabaseOptions = {},
+  { wal = {}, config: others = {}, database = {}, env = {} }: StreamedDatabaseOptions = {},
   running = new Set<ChildProcess>(),
 ): StreamedDatabase {
   const spool = join(folder, "spool");
@@ -97,6 +103,7 @@ function streamOf(
         url: server.url("ledger"),
         canary: { canarySeconds: 1 },
         wal: { spool, flushSeconds: 1, ...wal },
+        ...database,
       },
     ],
   });

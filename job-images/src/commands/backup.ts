@@ -15,6 +15,10 @@ interface BackupReport {
   manifest?: string;
   verdict: Verdict;
   reasons: readonly string[];
+  /** What it is an increment of. */
+  buildsOn?: readonly string[];
+  /** Nothing is wrong with it for their sake. */
+  notes?: readonly string[];
 }
 
 /** `dr backup [DATABASE] [--method dump|base|copy]` */
@@ -38,7 +42,14 @@ export const backup: Command = {
       const seconds = (): number => Math.round(performance.now() - startedAt) / 1000;
       const report = { database: database.name, engine: database.engine };
       try {
-        const { id, parts, verdict, reasons } = await takeBackup({
+        const {
+          id,
+          parts,
+          verdict,
+          reasons,
+          buildsOn = [],
+          notes = [],
+        } = await takeBackup({
           ...context,
           config,
           database,
@@ -47,7 +58,17 @@ export const backup: Command = {
         });
         const bytes = parts.reduce((sum, part) => sum + part.bytes, 0);
         const manifest = manifestKey(database.name, id);
-        backups.push({ id, ...report, bytes, seconds: seconds(), manifest, verdict, reasons });
+        backups.push({
+          id,
+          ...report,
+          bytes,
+          seconds: seconds(),
+          manifest,
+          verdict,
+          reasons,
+          buildsOn: buildsOn.map((link) => link.id),
+          notes,
+        });
       } catch (error) {
         // One database that cannot be backed up must not cost the others their backup.
         if (context.signal.aborted || error instanceof UsageError) throw error;
@@ -67,6 +88,8 @@ function describe(backups: readonly BackupReport[]): string {
     secondsText(each.seconds),
     each.id ?? "no recovery point",
   ]);
-  const reasons = backups.flatMap((each) => each.reasons.map((reason) => `${each.database}: ${reason}`));
+  const reasons = backups.flatMap((each) =>
+    [...each.reasons, ...(each.notes ?? [])].map((reason) => `${each.database}: ${reason}`),
+  );
   return [table(["DATABASE", "VERDICT", "STORED", "TOOK", "RECOVERY POINT"], rows), ...reasons].join("\n");
 }

@@ -31,6 +31,8 @@ export const list: Command = {
         database: entry.database,
         at: entry.at,
         bytes: entry.bytes,
+        buildsOn: (entry.manifest?.buildsOn ?? []).map(({ id }) => id),
+        notes: entry.manifest?.notes ?? [],
         state: entry.state,
         lastProof,
         vouchedBy: vouchedBy ?? null,

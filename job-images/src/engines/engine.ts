@@ -4,6 +4,7 @@ import {
   type DatabaseEndpoint,
   type JobConfig,
   type Manifest,
+  type ManifestFileList,
   type ManifestPart,
   type ManifestSource,
   type ManifestTable,
@@ -38,6 +39,12 @@ export interface TakenBackup {
   readonly parts: readonly ManifestPart[];
   /** Where a physical copy stands in the log. */
   readonly wal?: ManifestWal;
+  /** What it is an increment of, the full one first. @default it stands alone */
+  readonly buildsOn?: readonly Manifest[];
+  /** What the next one can be an increment against; stored already. */
+  readonly fileList?: ManifestFileList;
+  /** What a person may want to know and nothing is wrong with. @default nothing */
+  readonly notes?: readonly string[];
   /** What makes the backup suspicious though it is complete. @default nothing */
   readonly reasons?: readonly string[];
 }

@@ -92,15 +92,18 @@ export function renew(manifest: Manifest, startedAt: Date): Manifest {
 
 function olderBy(manifest: Manifest, milliseconds: number, honest: Manifest): Manifest {
   const back = (at: string): string => new Date(new Date(at).getTime() - milliseconds).toISOString();
+  // What builds on others cannot have a name that is older than theirs.
+  const named = manifest.buildsOn ? honest.startedAt : back(honest.startedAt);
   return {
-    ...renew(manifest, new Date(back(honest.startedAt))),
+    ...renew(manifest, new Date(named)),
     startedAt: back(honest.startedAt),
     finishedAt: back(honest.finishedAt),
     consistentAt: back(honest.consistentAt),
   };
 }
 
-function flipBit(bytes: Buffer): Buffer {
+/** Bytes with one bit in their middle turned over. */
+export function flipBit(bytes: Buffer): Buffer {
   const flipped = Buffer.from(bytes);
   const middle = Math.floor(flipped.length / 2);
   flipped[middle] = flipped[middle]! ^ 0x10;

@@ -1,6 +1,7 @@
 import { createHash, randomBytes } from "node:crypto";
 import {
   type DatabaseConfig,
+  earliestExpiry,
   type JobConfig,
   jobConfigDefaults,
   type Manifest,
@@ -39,8 +40,10 @@ export async function takeBackup(request: {
   const maxShrinkShare = database.backup?.maxShrinkShare ?? jobConfigDefaults.maxShrinkShare;
   const reasons = [...(taken.reasons ?? []), ...shrinkageReasons(taken, previous, maxShrinkShare)];
   const { rpoMinutes, rtoMinutes } = objectivesFrom(config.objectives);
+  const { buildsOn, fileList, notes = [] } = taken;
+  const isPlain = buildsOn === undefined && fileList === undefined && notes.length === 0;
   const unsigned: Omit<Manifest, "digest"> = {
-    formatVersion: manifestFormatVersion,
+    formatVersion: isPlain ? 1 : manifestFormatVersion,
     id,
     database: database.name,
     engine: database.engine,
@@ -54,10 +57,13 @@ export async function takeBackup(request: {
     runnerVersion,
     schedule: database.backup?.schedule,
     objectives: { rpoMinutes, rtoMinutes },
-    expiresAt: expiryOf(config, startedAt),
+    expiresAt: earliestExpiry([expiryOf(config, startedAt), ...(buildsOn ?? []).map(({ expiresAt }) => expiresAt)]),
     tables: taken.tables,
     parts: taken.parts,
     wal: taken.wal,
+    buildsOn: buildsOn?.map(({ id, digest }) => ({ id, digest })),
+    fileList,
+    notes: notes.length === 0 ? undefined : notes,
     verdict: reasons.length === 0 ? Verdict.Pass : Verdict.Inconclusive,
     reasons,
   };

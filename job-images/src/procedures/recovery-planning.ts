@@ -65,6 +65,7 @@ export async function planFor(
       problems: complete || entry.state === RecoveryPointState.Archived ? problems : entry.problems,
       at: new Date(entry.at),
       storedBytes: entry.bytes,
+      increments: manifest?.buildsOn?.length ?? 0,
       sourceBytes: manifest?.source.bytes ?? 0,
       ...(entry.retrieval ? { retrievalMinutes: entry.retrieval.minutes } : {}),
       ...(manifest?.wal ? { log: await logBehind(manifest) } : {}),

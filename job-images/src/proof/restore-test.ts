@@ -150,11 +150,13 @@ function mechanismOf(method: BackupMethod): string {
 /** What the catalog says already, by the names of the checks that a person knows. */
 function checksOfEntry(entry: CatalogEntry): EvidenceCheck[] {
   const ofManifest = entry.problems.filter((problem) => problem.startsWith("manifest:"));
-  const ofParts = entry.problems.filter((problem) => !problem.startsWith("manifest:"));
+  const ofChain = entry.problems.filter((problem) => problem.startsWith("chain:"));
+  const ofParts = entry.problems.filter((problem) => !ofManifest.includes(problem) && !ofChain.includes(problem));
   return [
     ofManifest.length > 0
       ? failed("manifest", ofManifest.join("; "))
       : passed("manifest", "readable, and unchanged since it was written"),
+    ...(ofChain.length > 0 ? [failed("chain", ofChain.join("; "))] : []),
     ...(ofParts.length > 0 ? [failed("parts", ofParts.join("; "))] : []),
   ];
 }

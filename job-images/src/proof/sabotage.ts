@@ -90,7 +90,8 @@ async function tryOne(
       partPath: (part) => join(folder, partKey(database, id, part)),
       honest: sabotage.expected === "pass",
     });
-    const [entry] = await readCatalog(store, { database });
+    // What it builds on lies there as well.
+    const entry = (await readCatalog(store, { database })).find((each) => each.id === id);
     const { measurement } = await restoreTest(
       {
         ...request,

@@ -1,6 +1,8 @@
 import { createHash } from "node:crypto";
 import {
+  chainLinkProblem,
   idOfManifestKey,
+  isFileListKey,
   type Manifest,
   type ManifestPart,
   type ObjectReference,
@@ -43,7 +45,7 @@ export interface CatalogEntry {
   readonly database: string;
   /** The moment whose data it holds, or when it was started where no manifest says it. ISO 8601, UTC. */
   readonly at: string;
-  /** Size of all parts: those that the manifest names, else those that were found. */
+  /** Size of all parts: those that the manifest names, else those that were found; with those of what it builds on. */
   readonly bytes: number;
   readonly state: RecoveryPointState;
   /** Why it is not complete. */
@@ -57,6 +59,8 @@ export interface CatalogEntry {
   readonly manifest?: Manifest;
   /** The object that the manifest was read from. */
   readonly manifestObject?: ObjectReference;
+  /** What an increment builds on, as far as it can be read, the full one first. */
+  readonly ancestors?: readonly Manifest[];
   /** Longest wait until an archived one can be read, in minutes, and whether somebody has asked for it already. */
   readonly retrieval?: { readonly minutes: number; readonly underWay: boolean };
 }
@@ -84,10 +88,79 @@ export async function readCatalog(store: ObjectStore, options: CatalogOptions = 
   const folder = options.database === undefined ? "" : `${options.database}/`;
   const parts = await versionsByKey(store, StorePrefix.Parts + folder);
   const manifests = await versionsByKey(store, StorePrefix.Catalog + folder);
+  // A list of files is for the next backup alone: no recovery point is worse without it.
+  for (const key of manifests.keys()) if (isFileListKey(key)) manifests.delete(key);
   const reader = { store, parts, options };
   const written = [...manifests.values()].filter((versions) => firstVersion(versions));
   const entries = await mapConcurrently(written, readsAtOnce, (versions) => entryOf(reader, versions));
-  return [...entries, ...orphans(parts, manifests)].sort(newestFirst);
+  return [...inTheirChains(entries, options.now ?? new Date()), ...orphans(parts, manifests)].sort(newestFirst);
+}
+
+/** An increment is as good as the worst of what it builds on. */
+function inTheirChains(entries: readonly CatalogEntry[], now: Date): CatalogEntry[] {
+  const byId = new Map(entries.map((entry) => [entry.id, entry]));
+  return entries.map((entry) => {
+    const { manifest } = entry;
+    if (!manifest?.buildsOn) return entry;
+    const ancestors = manifest.buildsOn.flatMap(({ id }) => byId.get(id) ?? []);
+    const missing = manifest.buildsOn.flatMap(
+      ({ id }, index) => chainLinkProblem(manifest, index, byId.get(id)?.manifest) ?? [],
+    );
+    const broken = ancestors.filter(({ state }) => !usableStates.includes(state));
+    const problems = [
+      ...missing,
+      ...broken.flatMap(({ id, problems }) => problems.map((problem) => `it builds on ${id}: ${problem}`)),
+    ].map((problem) => `chain: ${problem}`);
+    const inChain = {
+      ...entry,
+      ancestors: ancestors.flatMap(({ manifest }) => manifest ?? []),
+      bytes: entry.bytes + ancestors.reduce((sum, { bytes }) => sum + bytes, 0),
+      tampering: [
+        ...entry.tampering,
+        ...ancestors.flatMap(({ id, tampering }) => tampering.map((what) => `${id}, which it builds on: ${what}`)),
+      ],
+      problems: [...entry.problems, ...problems],
+    };
+    return problems.length > 0
+      ? { ...inChain, state: brokenState(entry, broken, missing, now) }
+      : archived(inChain, ancestors);
+  });
+}
+
+const usableStates: readonly RecoveryPointState[] = [RecoveryPointState.Complete, RecoveryPointState.Archived];
+
+/** Of an increment whose chain is not whole. */
+function brokenState(
+  { state, manifest }: CatalogEntry,
+  broken: readonly CatalogEntry[],
+  missing: readonly string[],
+  now: Date,
+): RecoveryPointState {
+  if (state === RecoveryPointState.Expired || state === RecoveryPointState.Broken) return state;
+  // The lifecycle takes the oldest of a chain first.
+  if (manifest!.expiresAt !== undefined && new Date(manifest!.expiresAt) <= now) return RecoveryPointState.Expired;
+  const onTheirWay = broken.every((ancestor) => ancestor.state === RecoveryPointState.Replicating);
+  return missing.length === 0 && onTheirWay ? RecoveryPointState.Replicating : RecoveryPointState.Broken;
+}
+
+/** All that lies in an archive is asked for at once, so the longest wait is the wait. */
+function archived(entry: CatalogEntry, ancestors: readonly CatalogEntry[]): CatalogEntry {
+  const retrievals = [entry, ...ancestors].flatMap(({ retrieval }) => retrieval ?? []);
+  if (retrievals.length === 0 || !usableStates.includes(entry.state)) return entry;
+  return {
+    ...entry,
+    state: RecoveryPointState.Archived,
+    retrieval: {
+      minutes: Math.max(...retrievals.map(({ minutes }) => minutes)),
+      underWay: retrievals.every(({ underWay }) => underWay),
+    },
+    problems: [
+      ...entry.problems,
+      ...ancestors
+        .filter(({ retrieval }) => retrieval)
+        .flatMap(({ id, problems }) => problems.map((problem) => `${id}: ${problem}`)),
+    ],
+  };
 }
 
 interface CatalogReader {

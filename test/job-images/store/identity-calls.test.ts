@@ -214,6 +214,7 @@ describe("identities and the calls that commands really make", () => {
       const streamed = await streamedDatabase({
         config: { store, signature },
         env: environmentOf(Identity.BackupWriter),
+        database: { backup: { incrementalsPerFull: 1 } },
       });
       try {
         const streaming = streamed.stream();
@@ -233,6 +234,10 @@ describe("identities and the calls that commands really make", () => {
         const into = join(streamed.server.directory, "recovered");
         await runWith(streamed.config, Identity.RestoreReader, 0, "recover", "--yes", "--to", "latest", "--into", into);
         await runWith(streamed.config, Identity.EvidenceWriter, undefined, "restore-test");
+        // Looks whether the parts are there that it would build on, whatever the version then makes of it.
+        const again = await runWith(streamed.config, Identity.BackupWriter, 0, "backup", "--method", "base");
+        const [{ notes }] = again.backups as [{ notes: string[] }];
+        assert.doesNotMatch(notes.join(), /cannot be seen|not to be built on/);
         await runWith(streamed.config, Identity.Auditor, undefined, "status");
       } finally {
         await streamed.destroy();

@@ -1,8 +1,16 @@
 import { type Client } from "pg";
-import { BackupMethod, jobConfigDefaults, type ManifestWal, TargetClass } from "../../../../recovery";
-import { OperationError } from "../../errors";
+import {
+  BackupMethod,
+  jobConfigDefaults,
+  type ManifestFileList,
+  type ManifestPart,
+  type ManifestWal,
+  TargetClass,
+} from "../../../../recovery";
+import { messageOf, OperationError } from "../../errors";
 import { checkedStream, Tool } from "../../process/child";
 import { compressionThreads } from "../../process/parallelism";
+import { inScratchFolder } from "../../process/scratch-folder";
 import { putPart } from "../../store/parts";
 import { zstdVersion } from "../compressed-part";
 import { type BackupRequest, type RecoveryEngine, type TakenBackup } from "../engine";
@@ -10,11 +18,19 @@ import { counted } from "../paced-stream";
 import { baseArchivePart, type ServerFacts, serverFactsPart } from "./base-parts";
 import { openBaseSabotage } from "./base-sabotage";
 import { one } from "./facts";
+import {
+  type BaseBackupChoice,
+  chooseBaseBackup,
+  fetchFileList,
+  makeTap,
+  storeFileList,
+  tapFileList,
+} from "./incremental";
 import { accessOf, describeAccess, libpqEnvironment, type PostgresAccess } from "./libpq";
 import { restoreBaseInto, restoreBaseIntoThrowAway } from "./physical-restore";
 import { identifyServer, withLogKept } from "./replication";
 import { connect } from "./session";
-import { toolsForServer } from "./tools";
+import { type PostgresTools, toolsForServer } from "./tools";
 
 /**
  * A physical copy by `pg_basebackup`, over the replication protocol. It brings the log that was written while it was
@@ -38,40 +54,11 @@ async function take(request: BackupRequest): Promise<TakenBackup> {
   try {
     await refuseTablespaces(client, access);
     const facts = await readServerFacts(client);
-    const settings = { ...jobConfigDefaults, ...request.database.backup };
-    const point = { database: request.database.name, id: request.id };
-
-    request.progress.step("copying the data directory");
-    const baseBackup = new Tool(
-      tools.program("pg_basebackup"),
-      [
-        "--pgdata=-",
-        "--format=tar",
-        "--wal-method=fetch",
-        "--checkpoint=fast",
-        `--label=${request.id}`,
-        "--verbose",
-        "--no-password",
-        ...(settings.maxBytesPerSecond === undefined
-          ? []
-          : [`--max-rate=${rateInKilobytes(settings.maxBytesPerSecond)}`]),
-      ],
-      { env: libpqEnvironment({ ...access, databaseName: "" }, "dr base backup"), signal: request.signal },
-    );
-    const zstd = new Tool("zstd", [`-${settings.compressionLevel}`, `-T${compressionThreads()}`, "-q", "-c"], {
-      stdin: baseBackup.output,
-      signal: request.signal,
-    });
-    const archive = await withLogKept(access, () =>
-      putPart(
-        request.store,
-        point,
-        baseArchivePart,
-        checkedStream([baseBackup, zstd], (output) => counted(output, request.progress)),
-        { signal: request.signal },
-      ),
-    );
+    const choice = await chooseBaseBackup(request, access, server);
+    if (choice.note !== undefined) request.progress.note(choice.note);
+    const copy = await copyAsChosen(request, access, tools, choice);
     const { at } = await one<{ at: Date }>(client, "SELECT clock_timestamp() AS at");
+    const point = { database: request.database.name, id: request.id };
     const factsPart = await putPart(request.store, point, serverFactsPart, Buffer.from(JSON.stringify(facts)), {
       signal: request.signal,
     });
@@ -87,12 +74,108 @@ async function take(request: BackupRequest): Promise<TakenBackup> {
       },
       tools: { pg_basebackup: tools.version, zstd: await zstdVersion() },
       tables: [],
-      wal: { ...placeInLog(baseBackup.errors), segmentBytes: server.segmentBytes },
-      parts: [archive, factsPart],
+      wal: { ...copy.place, segmentBytes: server.segmentBytes },
+      buildsOn: copy.onto,
+      fileList: copy.fileList,
+      notes: copy.note === undefined ? [] : [copy.note],
+      parts: [copy.archive, factsPart],
     };
   } finally {
     await client.end().catch(() => undefined);
   }
+}
+
+/** A copy in the store, and what it turned out to be. */
+interface StoredCopy extends BaseBackupChoice {
+  readonly archive: ManifestPart;
+  readonly place: Omit<ManifestWal, "segmentBytes">;
+  readonly fileList?: ManifestFileList;
+}
+
+/** The server refused an increment, or could not make one. */
+class IncrementFailedError extends OperationError {}
+
+/** An increment that cannot be had must not cost the backup. */
+async function copyAsChosen(
+  request: BackupRequest,
+  access: PostgresAccess,
+  tools: PostgresTools,
+  choice: BaseBackupChoice,
+): Promise<StoredCopy> {
+  const { incrementalsPerFull } = { ...jobConfigDefaults, ...request.database.backup };
+  if (incrementalsPerFull === 0) return copyInto(request, access, tools, choice, undefined);
+  try {
+    return await inScratchFolder((folder) => copyInto(request, access, tools, choice, folder));
+  } catch (error) {
+    if (!(error instanceof IncrementFailedError)) throw error;
+    const note = `a full base backup, since an incremental one failed: ${error.message}`;
+    request.progress.note(note);
+    return inScratchFolder((folder) => copyInto(request, access, tools, { note }, folder));
+  }
+}
+
+async function copyInto(
+  request: BackupRequest,
+  access: PostgresAccess,
+  tools: PostgresTools,
+  choice: BaseBackupChoice,
+  scratch: string | undefined,
+): Promise<StoredCopy> {
+  const { signal } = request;
+  const settings = { ...jobConfigDefaults, ...request.database.backup };
+  const parent = choice.onto?.at(-1);
+  const incremental = parent && (await fetchFileList(request, parent, scratch!).catch(asIncrementFailed(signal)));
+  // Only the next increment needs the list of files.
+  const pipe = scratch === undefined ? undefined : await makeTap(scratch);
+  request.progress.step(parent ? `copying what has changed since ${parent.id}` : "copying the data directory");
+  const baseBackup = new Tool(
+    tools.program("pg_basebackup"),
+    [
+      "--pgdata=-",
+      "--format=tar",
+      "--wal-method=fetch",
+      "--checkpoint=fast",
+      `--label=${request.id}`,
+      "--verbose",
+      "--no-password",
+      ...(settings.maxBytesPerSecond === undefined
+        ? []
+        : [`--max-rate=${rateInKilobytes(settings.maxBytesPerSecond)}`]),
+      ...(incremental === undefined ? [] : [`--incremental=${incremental}`]),
+    ],
+    { env: libpqEnvironment({ ...access, databaseName: "" }, "dr base backup"), signal },
+  );
+  const tap = pipe === undefined ? undefined : tapFileList(baseBackup, pipe, signal);
+  const zstd = new Tool("zstd", [`-${settings.compressionLevel}`, `-T${compressionThreads()}`, "-q", "-c"], {
+    stdin: tap?.output ?? baseBackup.output,
+    signal,
+  });
+  const archive = await withLogKept(access, () =>
+    putPart(
+      request.store,
+      { database: request.database.name, id: request.id },
+      baseArchivePart,
+      checkedStream([baseBackup, ...(tap?.tools ?? []), zstd], (output) => counted(output, request.progress)),
+      { signal },
+    ),
+  ).catch((error: unknown) => {
+    // By its own doing, and not because the others stopped it.
+    const refused = (baseBackup.process.exitCode ?? 0) !== 0;
+    throw incremental !== undefined && refused && !signal.aborted ? new IncrementFailedError(messageOf(error)) : error;
+  });
+  return {
+    ...choice,
+    archive,
+    place: placeInLog(baseBackup.errors),
+    ...(tap ? { fileList: await storeFileList(request, await tap.list) } : {}),
+  };
+}
+
+/** `catch` of what only an increment needs. */
+function asIncrementFailed(signal: AbortSignal): (error: unknown) => never {
+  return (error) => {
+    throw signal.aborted ? error : new IncrementFailedError(messageOf(error));
+  };
 }
 
 /** `pg_basebackup` can stream one archive only, and a scratch copy of everything is what streaming avoids. */

@@ -3,7 +3,14 @@ import { statfs } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Client } from "pg";
-import { type DatabaseConfig, jobConfigDefaults, walSlotName } from "../../../../recovery";
+import {
+  type DatabaseConfig,
+  incrementProblems,
+  jobConfigDefaults,
+  largestGapMinutes,
+  parseSchedule,
+  walSlotName,
+} from "../../../../recovery";
 import { messageOf } from "../../errors";
 import { runTool } from "../../process/child";
 import { bad, type Diagnosis, type Finding, fine, open } from "../diagnosis";
@@ -42,12 +49,16 @@ export async function diagnosePostgres(database: DatabaseConfig): Promise<Diagno
     await examine("clock", () => lookAtClock(client));
     await examine("heartbeat", () => lookAtHeartbeat(client, database));
     await examine("extensions", () => lookAtExtensions(client));
+    if (database.wal) await examine("page checks", () => lookAtPageChecks(client));
     await examine("locale", () => lookAtLocale(client));
-    await examine("space", () => lookAtSpace(client));
+    await examine("space", () => lookAtSpace(client, database));
     await examine("log settings", () => lookAtLogSettings(client));
     await examine("replication", () => lookAtReplication(client, access));
     await examine("slots", () => lookAtSlots(client));
     if (database.wal) await examine("log", () => lookAtLog(client, database));
+    if ((database.backup?.incrementalsPerFull ?? 0) > 0) {
+      await examine("incremental backups", () => lookAtIncrements(client, database));
+    }
   } finally {
     await client.end();
   }
@@ -103,16 +114,35 @@ async function lookAtExtensions(client: Client): Promise<Finding> {
   const { rows } = await client.query<{ name: string; major: number }>(
     "SELECT extname AS name, current_setting('server_version_num')::int / 10000 AS major FROM pg_extension",
   );
-  const tools = await serverToolsFor(rows[0]!.major);
-  const shared = (await runTool(tools.program("pg_config"), ["--sharedir"])).trim();
-  const missing = rows
-    .map(({ name }) => name)
-    .filter((name) => !existsSync(join(shared, "extension", `${name}.control`)));
+  const missing = await notHere(
+    rows[0]!.major,
+    rows.map(({ name }) => name),
+  );
   if (missing.length === 0) return fine(`${rows.length}, all here for a restore test`);
   return bad(
     `not here: ${missing.join(", ")}`,
     "Install them beside the restore test's PostgreSQL, or no restore test can pass.",
   );
+}
+
+/** Which of these extensions a server that is started here could not have. */
+async function notHere(major: number, extensions: readonly string[]): Promise<string[]> {
+  const tools = await serverToolsFor(major);
+  const shared = (await runTool(tools.program("pg_config"), ["--sharedir"])).trim();
+  return extensions.filter((name) => !existsSync(join(shared, "extension", `${name}.control`)));
+}
+
+/** What a restored base backup is looked over with. */
+async function lookAtPageChecks(client: Client): Promise<Finding> {
+  const { major, checksums } = await one<{ major: number; checksums: string }>(
+    client,
+    "SELECT current_setting('server_version_num')::int / 10000 AS major, current_setting('data_checksums') AS checksums",
+  );
+  if ((await notHere(major, ["amcheck"])).length === 0) return fine("amcheck is here");
+  const fix = `Install PostgreSQL ${major}'s contrib modules beside the restore test's server.`;
+  return checksums === "on"
+    ? open("amcheck is not here: of a restored base backup only the pages' checksums are looked at", fix)
+    : bad("amcheck is not here, and the server has no data checksums: no base backup can be proven", fix);
 }
 
 async function lookAtLocale(client: Client): Promise<Finding> {
@@ -129,10 +159,12 @@ async function lookAtLocale(client: Client): Promise<Finding> {
   );
 }
 
-async function lookAtSpace(client: Client): Promise<Finding> {
+async function lookAtSpace(client: Client, { backup }: DatabaseConfig): Promise<Finding> {
   const { bytes } = await one<{ bytes: string }>(client, "SELECT pg_database_size(current_database())::text AS bytes");
   const { bavail, bsize } = await statfs(tmpdir());
-  const needed = 2 * Number(bytes);
+  // The copy and its archive; increments are put together into a copy of its own.
+  const copies = (backup?.incrementalsPerFull ?? 0) > 0 ? 3 : 2;
+  const needed = copies * Number(bytes);
   const free = bavail * bsize;
   const found = `${(free / 1e9).toFixed(1)} GB free in ${tmpdir()}, ${(needed / 1e9).toFixed(1)} GB needed by a restore test`;
   return free >= needed
@@ -208,6 +240,29 @@ async function lookAtLog(client: Client, database: DatabaseConfig): Promise<Find
   return open(
     `${found}, and max_slot_wal_keep_size is not set`,
     "Set it to what the server's disk can spare: a stream that stands still would fill the disk otherwise.",
+  );
+}
+
+/** What the server must note of its log for as long as it takes from one base backup to the next. */
+async function lookAtIncrements(client: Client, { wal, backup }: DatabaseConfig): Promise<Finding> {
+  const settings = await one<{ major: number; summarize: string | null; keptSeconds: string | null }>(
+    client,
+    `SELECT current_setting('server_version_num')::int / 10000 AS major, current_setting('summarize_wal', true) AS summarize,
+       extract(epoch FROM current_setting('wal_summary_keep_time', true)::interval)::text AS "keptSeconds"`,
+  );
+  const schedule = wal?.baseBackupSchedule ?? jobConfigDefaults.baseBackupSchedule;
+  const problems = incrementProblems({
+    serverMajor: settings.major,
+    summarizesWal: settings.summarize === "on",
+    summaryKeptMinutes: Number(settings.keptSeconds ?? 0) / 60,
+    // One base backup may fail.
+    intervalMinutes: largestGapMinutes(parseSchedule(schedule), backup?.timeZone, 1),
+  });
+  if (problems.length === 0)
+    return fine(`summarize_wal is on, up to ${backup!.incrementalsPerFull} after each full one`);
+  return open(
+    problems.map(({ found }) => found).join("; "),
+    `${problems.map(({ fix }) => fix).join(" ")} Until then every base backup is a full one.`,
   );
 }
 

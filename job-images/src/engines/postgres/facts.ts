@@ -53,8 +53,9 @@ export interface DatabaseFacts {
   readonly encoding: string;
   readonly collate: string;
   readonly ctype: string;
-  /** `c`, `i` (ICU) or `b`. */
+  /** `c`, `i` (ICU) or `b` (builtin, since 17). */
   readonly localeProvider: string;
+  /** Of ICU, or of the builtin provider. */
   readonly icuLocale: string | null;
   readonly connectionLimit: number;
   readonly comment: string | null;

@@ -31,6 +31,12 @@ interface InventoryQuery {
 
 const relationName = (oid: string): string => `${oid}::regclass::text`;
 
+/** Kinds whose text is each major version's own: how it prints a query, or which columns its catalogs have. */
+export const printedByVersion: readonly string[] = ["view", "rule", "publication", "collation"];
+
+/** A constraint with a name since PostgreSQL 18; before that a column's mark, which is compared in any case. */
+export const notNullConstraint = "not-null constraint";
+
 const queries: readonly InventoryQuery[] = [
   {
     kind: "schema",
@@ -44,11 +50,15 @@ const queries: readonly InventoryQuery[] = [
         (SELECT amname FROM pg_am WHERE oid = c.relam AND c.relkind <> 'p'),
         pg_get_expr(c.relpartbound, c.oid), CASE WHEN c.relkind = 'p' THEN pg_get_partkeydef(c.oid) END,
         (SELECT string_agg(${relationName("i.inhparent")}, ',' ORDER BY i.inhseqno) FROM pg_inherits i WHERE i.inhrelid = c.oid),
-        CASE WHEN c.relkind IN ('v', 'm') THEN pg_get_viewdef(c.oid) END,
         CASE WHEN c.relkind = 'm' THEN c.relispopulated END,
         ${privileges("c.relacl", "r", "c.relowner")})
       FROM pg_class c JOIN space n ON n.oid = c.relnamespace
       WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f', 'c') AND ${notMember("pg_class", "c.oid")}`,
+  },
+  {
+    kind: "view",
+    sql: `SELECT c.oid::regclass::text, pg_get_viewdef(c.oid)
+      FROM pg_class c JOIN space n ON n.oid = c.relnamespace WHERE c.relkind IN ('v', 'm') AND ${notMember("pg_class", "c.oid")}`,
   },
   {
     kind: "column",
@@ -68,7 +78,14 @@ const queries: readonly InventoryQuery[] = [
     sql: `SELECT coalesce(nullif(k.conrelid, 0)::regclass::text, k.contypid::regtype::text) || '.' || quote_ident(k.conname),
         concat_ws(' ', k.contype, pg_get_constraintdef(k.oid), 'validated', k.convalidated)
       FROM pg_constraint k JOIN space n ON n.oid = k.connamespace
-      WHERE ${notMember("pg_class", "k.conrelid")} AND ${notMember("pg_type", "k.contypid")} AND ${notMember("pg_constraint", "k.oid")}`,
+      WHERE k.contype <> 'n' AND ${notMember("pg_class", "k.conrelid")} AND ${notMember("pg_type", "k.contypid")} AND ${notMember("pg_constraint", "k.oid")}`,
+  },
+  {
+    kind: notNullConstraint,
+    sql: `SELECT k.conrelid::regclass::text || '.' || quote_ident(k.conname),
+        concat_ws(' ', pg_get_constraintdef(k.oid), 'validated', k.convalidated)
+      FROM pg_constraint k JOIN space n ON n.oid = k.connamespace
+      WHERE k.contype = 'n' AND k.conrelid <> 0 AND ${notMember("pg_class", "k.conrelid")} AND ${notMember("pg_constraint", "k.oid")}`,
   },
   {
     kind: "index",

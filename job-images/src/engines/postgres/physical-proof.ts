@@ -5,7 +5,7 @@ import {
   proofLevelFor,
   type RecoveryTarget,
 } from "../../../../recovery";
-import { Tool } from "../../process/child";
+import { runTool, Tool } from "../../process/child";
 import { serverJobs } from "../../process/parallelism";
 import { heartbeatsStopped } from "../../proof/canary";
 import { failed, judged, passed, undecided } from "../../proof/check";
@@ -41,7 +41,8 @@ export async function provePhysicalCopy(request: PhysicalProofRequest, run: Proo
       run.checks.push(passed("rows", `every row of ${facts.databases.length} databases can be read`));
     });
   }
-  await run.optional("pages", () => checkPages(request, run, isWhole));
+  const hasAmcheck = await isAvailable("amcheck", server);
+  if (hasAmcheck) await run.optional("pages", () => checkPages(request, run, isWhole));
   const client = await connect(server.access(manifest.source.databaseName), { applicationName: "dr proof" });
   try {
     await run.optional("identity", async () => {
@@ -68,7 +69,39 @@ export async function provePhysicalCopy(request: PhysicalProofRequest, run: Proo
   } finally {
     await client.end();
   }
+  if (!hasAmcheck) await run.optional("pages", () => checkChecksums(request, run));
   run.level = isWhole ? ProofLevel.Content : ProofLevel.Structure;
+}
+
+/**
+ * What can be said of pages where contrib is not installed: that each is as it was written. Whether an index agrees with
+ * its table nobody has looked at, and the detail says so. The server is stopped for it.
+ */
+async function checkChecksums({ server, signal }: PhysicalProofRequest, run: ProofRun): Promise<void> {
+  const without = "amcheck is not installed beside this server (Debian: postgresql, Red Hat: postgresql-contrib)";
+  const client = await connect(server.access(), { applicationName: "dr proof" });
+  const { on } = await one<{ on: string }>(client, "SELECT current_setting('data_checksums') AS on").finally(() =>
+    client.end(),
+  );
+  if (on !== "on") {
+    run.checks.push(undecided("pages", `${without}, and the data has no checksums: nobody has looked at its pages`));
+    return;
+  }
+  await server.stop("fast");
+  await runTool(server.tools.program("pg_checksums"), ["--check", `--pgdata=${server.dataDirectory}`], {
+    runAs: server.runAs,
+    signal,
+    env: { PATH: process.env.PATH, LC_ALL: "C.UTF-8" },
+  });
+  run.checks.push(passed("pages", `every page has its checksum; no index was compared with its table: ${without}`));
+}
+
+async function isAvailable(extension: string, server: LocalServer): Promise<boolean> {
+  const client = await connect(server.access(), { applicationName: "dr proof" });
+  const { rows } = await client
+    .query("SELECT FROM pg_available_extensions WHERE name = $1", [extension])
+    .finally(() => client.end());
+  return rows.length > 0;
 }
 
 /**

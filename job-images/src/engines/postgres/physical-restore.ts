@@ -4,6 +4,7 @@ import { dirname, isAbsolute, join } from "node:path";
 import {
   combineVerdicts,
   type EvidenceCheck,
+  incrementalSince,
   logCoverage,
   type LogCoverage,
   lsnText,
@@ -19,6 +20,7 @@ import { OperationError, UsageError } from "../../errors";
 import { type RunAs, runTool, Tool } from "../../process/child";
 import { failed, passed } from "../../proof/check";
 import { ProofRun, type RestoreProof } from "../../proof/proof-run";
+import { readAncestors } from "../../store/backup-chain";
 import { partOf, readJsonPart } from "../../store/parts";
 import { fetchLog, logOwnerOf, readStoredLog } from "../../store/stored-log";
 import { fetchInto } from "../compressed-part";
@@ -128,11 +130,18 @@ async function recoverAndProve(
   run.checks.push(checkReach(request.to, manifest, coverage));
   run.stopAfterFailure();
 
+  const ancestors = await run.required("chain", () => readAncestors(store, manifest));
   const carried = carriedSettings.flatMap((name) => (name in facts.settings ? [[name, facts.settings[name]!]] : []));
   const server = await LocalServer.forDataOfAnother(
     {
       tools: place.tools,
-      settings: { ...inertSettings, ...place.settings, ...(Object.fromEntries(carried) as Record<string, string>) },
+      settings: {
+        ...inertSettings,
+        // Unknown to older ones; with the data it comes in postgresql.auto.conf, and refuses wal_level minimal.
+        ...(place.tools.major >= incrementalSince ? { summarize_wal: "off" } : {}),
+        ...place.settings,
+        ...(Object.fromEntries(carried) as Record<string, string>),
+      },
       isolated: true,
       dataDirectory: place.dataDirectory,
       readySeconds: Infinity,
@@ -143,22 +152,8 @@ async function recoverAndProve(
   try {
     const logFolder = join(server.directory, "log-files");
     await makeFolders([server.dataDirectory, logFolder], server.runAs);
-    await run.phase("fetch", "parts", async () => {
-      progress.step("fetching the base backup");
-      await fetchInto(
-        store,
-        partOf(manifest, baseArchivePart),
-        (stdin) => new Tool("tar", ["-x", "-C", server.dataDirectory], { stdin, runAs: server.runAs, signal }),
-        { signal, onBytes: (bytes) => progress.bytes(bytes) },
-      );
-      run.targetMade = true;
-      run.checks.push(passed("parts", `${manifest.parts.length} parts with the size and SHA-256 of the manifest`));
-    });
-    await run.phase("verify", "archive", async () => {
-      progress.step("verifying the base backup");
-      await verifyBackup(place.tools, server, signal);
-      run.checks.push(passed("archive", "pg_verifybackup: every file is as it was copied"));
-    });
+    if (ancestors.length === 0) await fetchWhole(request, run, server);
+    else await fetchChain(request, run, server, { ancestors, ...place });
     if (request.to !== undefined) {
       await run.phase("fetch log", "log", () => {
         progress.step(`fetching ${coverage.files.length} segments of the log`);
@@ -180,6 +175,88 @@ async function recoverAndProve(
   } finally {
     await server.destroy();
   }
+}
+
+/** A base backup that stands alone is the data directory. */
+async function fetchWhole(request: RestoreRequest, run: ProofRun, server: LocalServer): Promise<void> {
+  const { manifest, progress, signal } = request;
+  await run.phase("fetch", "parts", async () => {
+    progress.step("fetching the base backup");
+    await unpack(request, manifest, server, server.dataDirectory);
+    run.targetMade = true;
+    run.checks.push(passed("parts", `${manifest.parts.length} parts with the size and SHA-256 of the manifest`));
+  });
+  await run.phase("verify", "archive", async () => {
+    progress.step("verifying the base backup");
+    await verifyBackup(server, server.dataDirectory, signal);
+    run.checks.push(passed("archive", "pg_verifybackup: every file is as it was copied"));
+  });
+}
+
+/** An increment is put together with what it builds on; each is verified for itself before. */
+async function fetchChain(
+  request: RestoreRequest,
+  run: ProofRun,
+  server: LocalServer,
+  { ancestors, dataDirectory }: Pick<RecoveryPlace, "dataDirectory"> & { readonly ancestors: readonly Manifest[] },
+): Promise<void> {
+  const { manifest, progress, signal } = request;
+  const chain = [...ancestors, manifest];
+  // Beside the data directory, so that files can be links to theirs.
+  const parent = `${server.dataDirectory}.chain`;
+  const folders = chain.map((_, index) => join(parent, String(index)));
+  try {
+    await run.phase("fetch", "parts", async () => {
+      await makeFolders([parent, ...folders], server.runAs);
+      for (const [index, each] of chain.entries()) {
+        progress.step(`fetching base backup ${index + 1} of ${chain.length}`);
+        await unpack(request, each, server, folders[index]!);
+      }
+      // Of what is built upon only the archive is used.
+      const parts = manifest.parts.length + ancestors.length;
+      run.checks.push(passed("parts", `${parts} parts with the size and SHA-256 of ${chain.length} manifests`));
+    });
+    await run.phase("verify", "archive", async () => {
+      for (const [index, folder] of folders.entries()) {
+        progress.step(`verifying base backup ${index + 1} of ${chain.length}`);
+        await verifyBackup(server, folder, signal);
+      }
+      run.checks.push(passed("archive", `pg_verifybackup: every file of ${chain.length} is as it was copied`));
+    });
+    await run.phase("combine", "chain", async () => {
+      progress.step(`putting ${chain.length} base backups together`);
+      const program = server.tools.program("pg_combinebackup");
+      const options = [
+        `--output=${server.dataDirectory}`,
+        // Since 18; the folders go, and the links stay.
+        ...(server.tools.major >= 18 ? ["--link"] : []),
+        ...(dataDirectory === undefined ? ["--no-sync"] : []),
+      ];
+      await runTool(program, [...options, ...folders], {
+        runAs: server.runAs,
+        signal,
+        env: { PATH: dirname(program), LC_ALL: "C.UTF-8" },
+      });
+      run.targetMade = true;
+      run.checks.push(passed("chain", `pg_combinebackup made one of ${chain.length}, the first of them full`));
+    });
+  } finally {
+    await rm(parent, { recursive: true, force: true, maxRetries: 5 });
+  }
+}
+
+async function unpack(
+  { store, progress, signal }: RestoreRequest,
+  manifest: Manifest,
+  server: LocalServer,
+  folder: string,
+): Promise<void> {
+  await fetchInto(
+    store,
+    partOf(manifest, baseArchivePart),
+    (stdin) => new Tool("tar", ["-x", "-C", folder], { stdin, runAs: server.runAs, signal }),
+    { signal, onBytes: (bytes) => progress.bytes(bytes) },
+  );
 }
 
 /** @returns whether it went to the end of the log, of which then nothing may be missing */
@@ -288,9 +365,9 @@ async function makeFolders(folders: readonly string[], owner: RunAs | undefined)
   }
 }
 
-async function verifyBackup(tools: PostgresTools, server: LocalServer, signal: AbortSignal): Promise<void> {
-  const program = tools.program("pg_verifybackup");
-  await runTool(program, ["--quiet", server.dataDirectory], {
+async function verifyBackup(server: LocalServer, folder: string, signal: AbortSignal): Promise<void> {
+  const program = server.tools.program("pg_verifybackup");
+  await runTool(program, ["--quiet", folder], {
     runAs: server.runAs,
     signal,
     env: { PATH: dirname(program), LC_ALL: "C.UTF-8" },

@@ -76,6 +76,9 @@ function createStatement(name: string, like: DatabaseFacts, serverMajor: number)
     ...(serverMajor >= 15 && like.localeProvider === "i"
       ? [`LOCALE_PROVIDER icu`, `ICU_LOCALE ${quoteLiteral(like.icuLocale ?? "und")}`]
       : []),
+    ...(serverMajor >= 17 && like.localeProvider === "b"
+      ? [`LOCALE_PROVIDER builtin`, `BUILTIN_LOCALE ${quoteLiteral(like.icuLocale ?? "C")}`]
+      : []),
     `CONNECTION LIMIT ${like.connectionLimit}`,
   ];
   return `CREATE DATABASE ${quoteIdentifier(name)} ${options.join(" ")}`;
