@@ -138,7 +138,12 @@ function streamOf(
 
 /** Waits until the store has a base backup. */
 export function untilBaseBackup(database: StreamedDatabase, count = 1): Promise<unknown> {
-  return waitFor("a base backup", 60, () => keysUnder(database, "catalog/ledger").length >= count);
+  return waitFor("a base backup", 60, () => manifestsOf(database).length >= count);
+}
+
+/** The manifests in the store, without what lies beside them. */
+export function manifestsOf(database: Pick<StreamedDatabase, "store">): string[] {
+  return keysUnder(database, "catalog/ledger").filter((name) => name.endsWith(".json"));
 }
 
 /** Waits until the log in the store reaches the present moment. */

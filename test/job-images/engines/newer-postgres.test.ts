@@ -8,7 +8,7 @@ import { withClient } from "../../support/postgres";
 import { drJson } from "../../support/runner";
 import { skip } from "../../support/skip";
 import {
-  keysUnder,
+  manifestsOf,
   type StreamedDatabase,
   streamedDatabase,
   untilBaseBackup,
@@ -112,7 +112,7 @@ for (const major of [16, 18]) {
 
     it("is streamed, and recovered to a moment and to its newest state", async () => {
       const streaming = database.stream();
-      await untilBaseBackup(database, keysUnder(database, "catalog/ledger").length + 1);
+      await untilBaseBackup(database, manifestsOf(database).length + 1);
       const writer = startWriter(await connect(database.server.access("ledger")));
       await untilCovered(database);
       const at = await now(database.server);

@@ -14,6 +14,7 @@ import {
   dataKeyRefusals,
   Identity,
   identityRights,
+  isFileListKey,
   mayDo,
   partKey,
   SigningKeyKind,
@@ -220,7 +221,10 @@ describe("identities and the calls that commands really make", () => {
         const streaming = streamed.stream();
         const puts = (prefix: string): number[] =>
           proxy.calls.flatMap(({ action, key, status }, index) =>
-            action === "s3:PutObject" && status === 200 && key?.startsWith(`${prefix}ledger/`) ? [index] : [],
+            // A manifest, and not the list of files before it.
+            action === "s3:PutObject" && status === 200 && key?.startsWith(`${prefix}ledger/`) && !isFileListKey(key)
+              ? [index]
+              : [],
           );
         const untilStored = (prefix: string, after = -1) =>
           waitFor(`something under ${prefix}`, 60, () => puts(prefix).some((index) => index > after));
