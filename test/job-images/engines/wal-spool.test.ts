@@ -26,4 +26,19 @@ describe("the spool of a log", () => {
     assert.equal(stored.filter((name) => name.includes("000000010000000000000005")).length, 1, stored.join());
     assert.equal(stored.filter((name) => name.includes("000000010000000000000004")).length, 0, stored.join());
   });
+
+  it("stores nothing of a timeline before its history: a hole before it could not be told from another server's log", async () => {
+    const root = temporaryFolder();
+    const folder = join(root, "spool");
+    mkdirSync(folder);
+    const store = openStore(`file://${root}/store`);
+    const spool = new WalSpool(folder, { store, database: "it", systemIdentifier: "7", segmentBytes });
+    const { signal } = new AbortController();
+    writeFileSync(join(folder, "00000002.history"), "1\t0/800000\tno recovery target specified\n");
+    writeFileSync(join(folder, "000000020000000000000008.partial"), Buffer.alloc(segmentBytes, "log"));
+    const received = 0x800100n;
+    assert.equal(await spool.storePartial(received, new Date(), signal), undefined);
+    assert.deepEqual(await spool.storeFinished(signal), { files: 1, ofLog: 0 });
+    assert.equal(await spool.storePartial(received, new Date(), signal), received);
+  });
 });

@@ -30,7 +30,8 @@ const cases = [
     access: accessMoto,
     versioned: true,
     asAws: true,
-    atomicIfAbsent: true,
+    // It looks, and then it writes.
+    atomicIfAbsent: false,
   },
 ];
 

@@ -102,8 +102,10 @@ export class WalSpool {
     signal: AbortSignal,
   ): Promise<Lsn | undefined> {
     const names = await this.names();
-    // Finished a moment ago: until it is in the store, nothing that follows it may be.
-    if (names.some((name) => this.segment(name) && !this.stored.has(name))) return undefined;
+    // Finished a moment ago, or the history of what follows: until it is in the store, nothing behind it may be.
+    const comesBefore = (name: string): boolean =>
+      this.segment(name) !== undefined || parseHistoryName(name) !== undefined;
+    if (names.some((name) => comesBefore(name) && !this.stored.has(name))) return undefined;
     const partial = names.filter((name) => name.endsWith(partialSuffix)).at(-1);
     const segment = partial === undefined ? undefined : this.segment(segmentOf(partial));
     if (partial !== undefined && segment) {

@@ -251,7 +251,8 @@ class LogStream {
     if (!this.route) return;
     const { files, ofLog } = await this.route.spool.storeFinished(signal);
     this.summary.files += files;
-    // A history tells nothing of what is missing before the log that it announces.
+    // A history tells what follows what; of what is missing before the log that it announces it tells nothing.
+    if (files > ofLog) this.continuityAt = 0;
     if (ofLog > 0) this.join();
   }
 
