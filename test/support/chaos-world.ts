@@ -3,7 +3,6 @@ import { chmodSync, copyFileSync, mkdirSync, mkdtempSync, readdirSync, rmSync, s
 import { join, relative } from "node:path";
 import { type Client } from "pg";
 import { LocalServer } from "../../job-images/src/engines/postgres/server";
-import { connect } from "../../job-images/src/engines/postgres/session";
 import { findPostgresTools } from "../../job-images/src/engines/postgres/tools";
 import { type ObjectStore } from "../../job-images/src/store/object-store";
 import { openStore } from "../../job-images/src/store/open-store";
@@ -12,6 +11,7 @@ import { readCatalog } from "../../job-images/src/store/catalog";
 import { type Manifest } from "../../recovery";
 import { AcknowledgedRows, ledgerTables } from "./acknowledged-rows";
 import { freePort } from "./free-port";
+import { withClient } from "./postgres";
 import { finished, runnerBundle, type RunnerResult, writeConfig } from "./runner";
 import { TcpEndpoint } from "./tcp-endpoint";
 import { waitFor } from "./wait-for";
@@ -66,8 +66,8 @@ export class ChaosWorld {
     const tools = (await findPostgresTools()).at(-1)!;
     const port = await freePort();
     const server = await LocalServer.create({ tools, settings, port, dataChecksums: true });
-    await use(server, "postgres", (client) => client.query("CREATE DATABASE ledger"));
-    await use(server, "ledger", (client) =>
+    await withClient(server, "postgres", (client) => client.query("CREATE DATABASE ledger"));
+    await withClient(server, "ledger", (client) =>
       client.query(
         `${ledgerTables}
          CREATE TABLE public.ballast AS SELECT i AS id, string_agg(md5(i::text || j), '') AS noise
@@ -170,7 +170,7 @@ export class ChaosWorld {
   async failOver(): Promise<void> {
     const standby = this.standby!;
     await this.server.stop("immediate");
-    await use(standby, "postgres", (client) => client.query("SELECT pg_promote(true, 60)"));
+    await withClient(standby, "postgres", (client) => client.query("SELECT pg_promote(true, 60)"));
     this.endpoint.pointTo(standby.access().port);
     const old = this.server;
     this.server = standby;
@@ -180,7 +180,7 @@ export class ChaosWorld {
   }
 
   in<Result>(databaseName: string, work: (client: Client) => Promise<Result>): Promise<Result> {
-    return use(this.server, databaseName, work);
+    return withClient(this.server, databaseName, work);
   }
 
   /** Starts a server on a recovered data directory, as its owner would. */
@@ -191,7 +191,7 @@ export class ChaosWorld {
     );
     try {
       await server.start();
-      return await use(server, "ledger", work);
+      return await withClient(server, "ledger", work);
     } finally {
       await server.destroy();
     }
@@ -247,17 +247,4 @@ export class ChaosWorld {
 export async function coveredUntil(store: ObjectStore): Promise<number | undefined> {
   const base = (await readCatalog(store)).find(({ manifest }) => manifest?.wal)?.manifest;
   return base && (await coverageOf(store, base)).coversUntil?.getTime();
-}
-
-async function use<Result>(
-  server: LocalServer,
-  databaseName: string,
-  work: (client: Client) => Promise<Result>,
-): Promise<Result> {
-  const client = await connect(server.access(databaseName));
-  try {
-    return await work(client);
-  } finally {
-    await client.end();
-  }
 }

@@ -1,9 +1,12 @@
 import assert from "node:assert/strict";
-import { existsSync, readdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { existsSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { type Client } from "pg";
 import { LocalServer } from "../../../job-images/src/engines/postgres/server";
 import { freePort } from "../../support/free-port";
-import { temporaryFolder, withClient } from "../../support/postgres";
+import { inCopy } from "../../support/ledger";
+import { withClient } from "../../support/postgres";
+import { binWithScript } from "../../support/replaced-program";
 import { moveSlotBack } from "../../support/slot-moved-back";
 import { drJson } from "../../support/runner";
 import {
@@ -187,17 +190,13 @@ describe("holes in the log", function () {
 
 /** Tools of PostgreSQL whose receiver brings the history of timeline 2, and no log before a file is there. */
 function receiverThatWaits({ tools, dataDirectory }: LocalServer, go: string): string {
-  const bin = temporaryFolder();
-  const real = dirname(tools.program("pg_receivewal"));
-  for (const name of readdirSync(real)) if (name !== "pg_receivewal") symlinkSync(join(real, name), join(bin, name));
-  const script = `#!/bin/sh
-for word; do case $word in --directory=*) folder=\${word#*=} ;; esac; done
+  return binWithScript(
+    tools,
+    "pg_receivewal",
+    `for word; do case $word in --directory=*) folder=\${word#*=} ;; esac; done
 cp ${dataDirectory}/pg_wal/00000002.history "$folder"
-until [ -e ${go} ]; do sleep 0.1; done
-exec ${real}/pg_receivewal "$@"
-`;
-  writeFileSync(join(bin, "pg_receivewal"), script, { mode: 0o755 });
-  return bin;
+until [ -e ${go} ]; do sleep 0.1; done`,
+  );
 }
 
 /** Fills segments of the log. */
@@ -212,25 +211,18 @@ async function write(server: LocalServer, segments: number): Promise<void> {
   });
 }
 
-async function rows(server: LocalServer): Promise<number> {
-  return withClient(server, "ledger", async (client) => {
-    const { rows } = await client.query<{ count: number }>("SELECT count(*)::int AS count FROM public.entry");
-    return rows[0]!.count;
-  });
+function rows(server: LocalServer): Promise<number> {
+  return withClient(server, "ledger", countRows);
 }
 
 /** What a recovered data directory holds. */
-async function rowsIn(like: LocalServer, dataDirectory: string): Promise<number> {
-  const server = await LocalServer.forDataOfAnother(
-    { tools: like.tools, settings: { fsync: "off" }, dataDirectory },
-    like.access().user,
-  );
-  try {
-    await server.start();
-    return await rows(server);
-  } finally {
-    await server.destroy();
-  }
+function rowsIn(like: LocalServer, dataDirectory: string): Promise<number> {
+  return inCopy(like, dataDirectory, countRows);
+}
+
+async function countRows(client: Client): Promise<number> {
+  const { rows: counted } = await client.query<{ count: number }>("SELECT count(*)::int AS count FROM public.entry");
+  return counted[0]!.count;
 }
 
 /** Until the hole was told, and the log of a new base backup reaches the present; what it recovers is everything. */
