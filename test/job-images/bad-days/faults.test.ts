@@ -65,8 +65,8 @@ function serverFoldersOf(runner: number, temporary: string): string[] {
 describe("bad days", () => {
   it("[guide 10] a backup killed at any moment leaves no recovery point, and the next one works", async function () {
     this.timeout(120_000);
-    const { path } = await protectedDatabase("killed", { maxBytesPerSecond: 2_000_000 });
-    let kills = 0;
+    // Slow enough that no machine is done before it is killed.
+    const { folder, path } = await protectedDatabase("killed", { maxBytesPerSecond: 100_000 });
     for (const [signal, exitCode] of [
       ["SIGKILL", 137],
       ["SIGTERM", 143],
@@ -76,17 +76,14 @@ describe("bad days", () => {
         const child = startRunner(["backup", "--config", path]);
         const end = finished(child);
         await new Promise((resolve) => setTimeout(resolve, delay));
-        if (child.exitCode === null) {
-          child.kill(signal);
-          kills++;
-          assert.equal((await end).exitCode, exitCode, `${signal} after ${delay} ms`);
-        }
-        await end;
+        child.kill(signal);
+        assert.equal((await end).exitCode, exitCode, `${signal} after ${delay} ms`);
         const complete = (await recoveryPoints(path)).filter(({ state }) => state !== "orphaned");
         assert.deepEqual(complete, [], `${signal} after ${delay} ms left something that looks like a recovery point`);
       }
     }
-    assert.ok(kills >= 6, `only ${kills} kills came before the end`);
+    const config = JSON.parse(readFileSync(path, "utf8")) as { databases: { backup: object }[] };
+    writeConfig(folder, { ...config, databases: config.databases.map((one) => ({ ...one, backup: {} })) });
     const next = await dr(["backup", "--config", path]);
     assert.equal(next.exitCode, 0, next.stdout + next.stderr);
     assert.equal((await dr(["restore-test", "--config", path])).exitCode, 0);

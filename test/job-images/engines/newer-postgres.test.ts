@@ -17,6 +17,7 @@ import {
 
 interface Answer {
   readonly verdict: string;
+  readonly level?: string;
   readonly checks: readonly { readonly name: string; readonly verdict: string; readonly detail: string }[];
 }
 
@@ -132,6 +133,7 @@ for (const major of [16, 18]) {
       const restored = await run("restore", "--to", at.toISOString(), "--into", into);
       const pages = restored.checks.find(({ name }) => name === "pages")!;
       assert.match(pages.detail, /every page has its checksum; no index was compared/);
+      assert.equal(restored.level, "structure");
       const expected = await withClient(database.server, "ledger", (client) =>
         contents(client, `WHERE pg_xact_commit_timestamp(xmin) <= '${at.toISOString()}'`),
       );

@@ -40,7 +40,7 @@ const entries = 30_000;
 describe("SQLite on bad days", () => {
   it("[guide 10, 12] a backup killed at any step leaves no recovery point, and the next one works", async function () {
     this.timeout(90_000);
-    const file = protectedFile(ledgerOf("wal", entries), { backup: { maxBytesPerSecond: 4_000_000 } });
+    const file = protectedFile(ledgerOf("wal", entries), { backup: { maxBytesPerSecond: 1_000_000 } });
     const words = ["backup", "--config", file.config];
     const TMPDIR = temporaryFolder();
     for (const [step, signal] of [

@@ -30,7 +30,8 @@ export interface PhysicalProofRequest extends RestoreRequest {
  * Proves a physical copy. There is no list of rows to compare it with: the source has moved on while it was copied, and
  * the log on top is of yet another moment. So every page and index must be sound, the application's invariants must hold,
  * and the newest heartbeat must be as old as the target says (level `structure`; every file has the checksum that it was
- * copied with before any of this). At level `content` every row is read as well, and looked for in every index.
+ * copied with before any of this). At level `content` every row is read as well, and looked for in every index: without
+ * amcheck nobody can, and the level is `structure`.
  */
 export async function provePhysicalCopy(request: PhysicalProofRequest, run: ProofRun): Promise<void> {
   const { server, facts, manifest, database, signal } = request;
@@ -70,7 +71,7 @@ export async function provePhysicalCopy(request: PhysicalProofRequest, run: Proo
     await client.end();
   }
   if (!hasAmcheck) await run.optional("pages", () => checkChecksums(request, run));
-  run.level = isWhole ? ProofLevel.Content : ProofLevel.Structure;
+  run.level = isWhole && hasAmcheck ? ProofLevel.Content : ProofLevel.Structure;
 }
 
 /**
