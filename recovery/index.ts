@@ -50,6 +50,7 @@ export * from "./scratch-space";
 export * from "./severity";
 export * from "./shrinkage";
 export * from "./sqlite-stream";
+export * from "./stream-window";
 export * from "./status-metrics";
 export * from "./store-layout";
 export * from "./store-lifecycle";

@@ -4,6 +4,7 @@ import { TermName } from "./derivation";
 import { Mechanism, recoveryDefaults } from "./protection";
 import { type RecoveryTarget } from "./recovery-target";
 import { BackupMethod } from "./store-layout";
+import { type HeldWindow, holeAt, newestHeld } from "./stream-window";
 import { type LogCoverage, type ReplayStart } from "./wal-coverage";
 import { parseLsn } from "./wal-position";
 
@@ -35,16 +36,13 @@ export interface PlannedPoint {
 }
 
 /** What restores itself from outside the store: a stream, or a service's own backups. */
-export interface PlannedStream {
+export interface PlannedStream extends HeldWindow {
   /** How a plan names it. @default "stream" */
   readonly id?: string;
   /** As evidence names it. @default `Mechanism.SqliteStream` */
   readonly mechanism?: string;
   /** @default `TargetClass.File` */
   readonly targetClass?: TargetClass;
-  /** The moments that it can be restored to. */
-  readonly from: Date;
-  readonly to: Date;
   /** On the source's disk, as far as a recovery point says; 0 where none does. */
   readonly sourceBytes: number;
 }
@@ -200,22 +198,33 @@ function judgeStream(input: PlanInput, stream: PlannedStream): PlannedSource {
   // A stream that was only too old is what a disaster may leave.
   const failed = newest && isFailure(newest) && newest.measuredRtoSeconds === undefined;
   const doubt = failed ? `its newest restore, of ${newest.finishedAt}, failed` : null;
-  const what = `every moment from ${from.toISOString()} to ${to.toISOString()}`;
+  const what = `${everyMoment(stream)}${wanted ? whatHoleMeans(stream, wanted) : ""}`;
   const time = timeOfItself(input, mechanism, targetClass, sourceBytes);
-  const reached = target.kind === "time" && target.at <= to;
+  const held = wanted && newestHeld(stream, wanted);
   return {
     engine: mechanism,
     id: stream.id ?? streamSourceId,
-    lossSeconds: obstacle === undefined ? (reached ? 0 : Math.max(0, (wanted!.getTime() - to.getTime()) / 1000)) : null,
+    lossSeconds: held ? (wanted.getTime() - held.getTime()) / 1000 : null,
     recoverySeconds: time.seconds,
     timeBasis: time.basis,
     terms: time.terms,
-    to: reached ? target : toTheEnd(target),
+    to: target.kind === "time" && target.at <= to ? target : toTheEnd(target),
     usable: obstacle === undefined,
     doubt: obstacle === undefined ? doubt : null,
     why: obstacle ?? (doubt === null ? what : `${doubt}; ${what}`),
     provenAt: newest?.verdict === "pass" ? newest.finishedAt : null,
   };
+}
+
+function everyMoment({ from, to, holes = [] }: HeldWindow): string {
+  const but = holes.length === 0 ? "" : holes.length === 1 ? " but for a hole" : ` but for ${holes.length} holes`;
+  return `every moment from ${from.toISOString()} to ${to.toISOString()}${but}`;
+}
+
+function whatHoleMeans(window: HeldWindow, wanted: Date): string {
+  const hole = holeAt(window, wanted);
+  if (!hole) return "";
+  return `: the target lies in one, and what it held at ${hole.from.toISOString()} is the newest before it`;
 }
 
 function judgeSnapshot(input: PlanInput, snapshot: PlannedSnapshot): PlannedSource {

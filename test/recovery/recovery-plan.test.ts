@@ -84,6 +84,30 @@ describe("the plan of a recovery from a SQLite stream", () => {
     assert.equal(sources(time("13:00:00"))[0]!.id, streamSourceId, "it loses less than the copy");
   });
 
+  it("reaches a moment in a hole only as of the end before it, and says so", () => {
+    const hole = { from: at("12:30:00"), to: at("13:30:00") };
+    const planned = (target: RecoveryTarget) =>
+      planRecovery({
+        ...{
+          database: "architect",
+          environment: "prod",
+          target,
+          points: [],
+          runs: [],
+          rules: defaultEvidenceRules,
+          now,
+        },
+        stream: { from: at("11:00:00"), to: at("14:09:30"), holes: [hole], sourceBytes: gigabyte },
+      }).sources[0]!;
+    assert.equal(planned(time("13:00:00")).lossSeconds, 1800);
+    assert.match(
+      planned(time("13:00:00")).why,
+      /but for a hole: the target lies in one, .*12:30:00.* newest before it/,
+    );
+    assert.equal(planned(time("13:30:00")).lossSeconds, 0);
+    assert.match(planned(time("13:30:00")).why, /but for a hole$/);
+  });
+
   it("is not used before it began or for a position, and after its newest test has failed as the last resort", () => {
     assert.equal(stream(time("10:00:00")).usable, false);
     assert.equal(stream({ kind: "lsn", lsn: "0/1" }).usable, false);

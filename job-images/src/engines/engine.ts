@@ -2,6 +2,7 @@ import {
   type BackupMethod,
   type DatabaseConfig,
   type DatabaseEndpoint,
+  type HeldWindow,
   type JobConfig,
   type Manifest,
   type ManifestFileList,
@@ -186,9 +187,7 @@ export type StreamIntoRequest = StreamRequest & Pick<RestoreIntoRequest, "into" 
 export type StreamExtractRequest = StreamRequest & RowsRequest;
 
 /** From when to when a stream can be restored. */
-export interface StreamWindow {
-  readonly from: Date;
-  readonly to: Date;
+export interface StreamWindow extends HeldWindow {
   /** On the source's disk, where the stream itself knows. */
   readonly sourceBytes?: number;
 }

@@ -106,15 +106,23 @@ export class Tool {
   }
 }
 
-/** Runs a tool to its end and gives what it printed. For small outputs only. */
+/** Runs a tool to its end and gives what it printed. For small outputs only. @throws OperationError with the tool's words */
 export async function runTool(program: string, args: readonly string[], options: ToolOptions = {}): Promise<string> {
   const tool = new Tool(program, args, options);
   const chunks: Buffer[] = [];
   const read = new Promise((resolve) =>
     tool.output.on("data", (chunk: Buffer) => chunks.push(chunk)).once("close", resolve),
   );
-  await Promise.all([tool.ended, read]);
-  return Buffer.concat(chunks).toString("utf8");
+  const printed = (): string => Buffer.concat(chunks).toString("utf8");
+  try {
+    await Promise.all([tool.ended, read]);
+  } catch (error) {
+    await read;
+    // Some say on standard output why they failed.
+    const said = tool.errors === "" ? printed().trim().slice(-keptErrorBytes) : "";
+    throw error instanceof OperationError && said !== "" ? new OperationError(`${error.message}: ${said}`) : error;
+  }
+  return printed();
 }
 
 /**

@@ -1,4 +1,4 @@
-import { type EvidenceCheck } from "../../../recovery";
+import { type EvidenceCheck, type HeldWindow, newestHeld } from "../../../recovery";
 import { failed, passed, undecided } from "./check";
 
 /** What the restored copy says of the heartbeat, and what the source said in the snapshot. */
@@ -56,7 +56,7 @@ export function achievedRpoSeconds(disasterAt: Date, restoredAt: Date | undefine
  */
 export function checkRecoveredCanary(
   newest: Date | undefined,
-  window: { readonly from: Date; readonly to: Date },
+  window: HeldWindow,
   at: Date | undefined,
   canarySeconds: number,
 ): EvidenceCheck {
@@ -69,7 +69,7 @@ export function checkRecoveredCanary(
   if (at && newest > at) {
     return failed("canary", `the copy holds a heartbeat of ${newest.toISOString()}, after ${at.toISOString()}`);
   }
-  const expected = at && at < window.to ? at : window.to;
+  const expected = (at && newestHeld(window, at)) ?? window.to;
   const lagSeconds = (expected.getTime() - newest.getTime()) / 1000;
   if (heartbeatsStopped(lagSeconds, canarySeconds)) {
     return undecided(

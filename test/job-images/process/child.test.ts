@@ -3,6 +3,14 @@ import { once } from "node:events";
 import { checkedOutput, checkedStream, runTool, Tool } from "../../../job-images/src/process/child";
 
 describe("tools", () => {
+  it("says why a tool failed, wherever that said it", async () => {
+    const fails = (script: string): Promise<string> => runTool("sh", ["-c", script]);
+    await assert.rejects(fails("echo the bucket is gone; exit 3"), /sh ended with exit code 3: the bucket is gone$/);
+    await assert.rejects(fails("echo rows; echo the bucket is gone >&2; exit 3"), /exit code 3: the bucket is gone$/);
+    await assert.rejects(fails("exit 3"), /exit code 3$/);
+    await assert.rejects(runTool("no-such-tool", []), /no-such-tool is not installed/);
+  });
+
   it("[guide 7] lose nothing of what they said, even when they ended long before it was read", async () => {
     const tool = new Tool("sh", ["-c", "printf whole"]);
     const output = checkedOutput([tool]);

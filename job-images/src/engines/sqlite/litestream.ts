@@ -1,6 +1,13 @@
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { type DatabaseConfig, type JobConfig, litestreamConfig, parseStoreUrl } from "../../../../recovery";
+import {
+  type DatabaseConfig,
+  type JobConfig,
+  litestreamConfig,
+  parseStoreUrl,
+  type TimeSpan,
+  windowOf,
+} from "../../../../recovery";
 import { NoRecoveryPointError, OperationError } from "../../errors";
 import { runTool } from "../../process/child";
 import { type StreamWindow } from "../engine";
@@ -13,6 +20,15 @@ export interface LitestreamReplica {
   /** Folder for Litestream's configuration. */
   readonly scratch: string;
   readonly signal: AbortSignal;
+}
+
+/** What a stream holds, and in which generations: logs without a hole. Times are known to the second. */
+export interface LitestreamWindow extends StreamWindow {
+  readonly generations: readonly Generation[];
+}
+
+interface Generation extends TimeSpan {
+  readonly name: string;
 }
 
 /** Litestream's own program: `DR_LITESTREAM`, else the one in the path. */
@@ -28,41 +44,63 @@ export async function litestreamVersion(): Promise<string> {
 }
 
 /**
- * What the stream holds, to the second. @throws NoRecoveryPointError when it holds nothing; that a process replicates says nothing about
+ * What the stream holds. @throws NoRecoveryPointError when it holds nothing; that a process replicates says nothing about
  * what can be restored
  */
-export async function readStreamWindow(replica: LitestreamReplica): Promise<StreamWindow> {
+export async function readStreamWindow(replica: LitestreamReplica): Promise<LitestreamWindow> {
   await litestreamVersion();
   const [snapshots, segments] = [await listed(replica, "snapshots"), await listed(replica, "wal")];
-  const from = Math.min(...snapshots);
-  const to = Math.max(...snapshots, ...segments);
-  if (snapshots.length > 0) return { from: new Date(from), to: new Date(to) };
+  const generations = [...snapshots].map(([name, created]) => ({
+    name,
+    from: new Date(Math.min(...created)),
+    to: new Date(Math.max(...created, ...(segments.get(name) ?? []))),
+  }));
+  if (generations.length > 0) {
+    const { holes = [], ...window } = windowOf(generations);
+    // What began in a second, as Litestream prints it, may have begun at its end.
+    const wider = holes.map(({ from, to }) => ({ from, to: new Date(to.getTime() + 1000) }));
+    return { ...window, holes: wider, generations };
+  }
   throw new NoRecoveryPointError(
     `${replica.config.store} holds no stream of ${replica.database.name}. Is Litestream running, and does it write there?`,
   );
 }
 
-/** When each of them was created: the last column of Litestream's table. */
-async function listed(replica: LitestreamReplica, what: "snapshots" | "wal"): Promise<number[]> {
+/**
+ * When each of them was created, by generation: the last column of Litestream's table, and the second. A new generation begins
+ * whenever Litestream cannot go on where it ended.
+ */
+async function listed(replica: LitestreamReplica, what: "snapshots" | "wal"): Promise<Map<string, number[]>> {
   const [header, ...lines] = (await run(replica, what, [])).trim().split("\n");
-  if (header === undefined || !/\bcreated$/.test(header.trim())) {
+  if (header === undefined || !/^replica\s+generation\b.*\bcreated$/.test(header.trim())) {
     throw new OperationError(`litestream ${what} printed a table of another kind: ${JSON.stringify(header)}`);
   }
-  return lines.map((line) => {
-    const at = new Date(line.trim().split(/\s+/).at(-1)!).getTime();
+  const created = new Map<string, number[]>();
+  for (const line of lines) {
+    const cells = line.trim().split(/\s+/);
+    const [generation, at] = [cells[1]!, new Date(cells.at(-1)!).getTime()];
     if (Number.isNaN(at)) throw new OperationError(`litestream ${what} printed a line of another kind: ${line}`);
-    return at;
-  });
+    created.set(generation, [...(created.get(generation) ?? []), at]);
+  }
+  return created;
 }
 
-/**
- * Restores into a file that does not exist yet.
- *
- * @param at @default the newest moment that the stream holds
- */
-export async function restoreStream(replica: LitestreamReplica, path: string, at?: Date): Promise<void> {
-  const timestamp = at === undefined ? [] : ["-timestamp", at.toISOString()];
-  await run(replica, "restore", ["-o", path, ...timestamp]);
+/** What to restore of a stream. @default the newest moment that it holds */
+export type StreamTarget = { readonly at: Date } | { readonly endOfGeneration: string } | undefined;
+
+/** Restores into a file that does not exist yet. */
+export async function restoreStream(replica: LitestreamReplica, path: string, target: StreamTarget): Promise<void> {
+  const words = !target
+    ? []
+    : "at" in target
+      ? ["-timestamp", target.at.toISOString()]
+      : ["-generation", target.endOfGeneration];
+  await run(replica, "restore", ["-o", path, ...words]);
+}
+
+/** The generation whose end is the newest moment before a hole. */
+export function generationBefore({ generations }: LitestreamWindow, hole: TimeSpan): string {
+  return generations.find(({ to }) => to.getTime() === hole.from.getTime())!.name;
 }
 
 async function run(replica: LitestreamReplica, command: string, args: readonly string[]): Promise<string> {

@@ -1,6 +1,14 @@
 import { rm, stat } from "node:fs/promises";
 import { join } from "node:path";
-import { jobConfigDefaults, Mechanism, streamPrefix, streamSourceId, TargetClass } from "../../../../recovery";
+import {
+  holeAt,
+  jobConfigDefaults,
+  Mechanism,
+  newestHeld,
+  streamPrefix,
+  streamSourceId,
+  TargetClass,
+} from "../../../../recovery";
 import { NoRecoveryPointError } from "../../errors";
 import { inScratchFolder } from "../../process/scratch-folder";
 import { checkRecoveredCanary } from "../../proof/canary";
@@ -21,7 +29,13 @@ import { extractFromCopy } from "./extract";
 import { checkWholeFile, leaveWriteAheadLog } from "./file-proof";
 import { readCanary } from "./facts";
 import { restoreIntoFile } from "./into-file";
-import { type LitestreamReplica, readStreamWindow, restoreStream } from "./litestream";
+import {
+  generationBefore,
+  type LitestreamReplica,
+  type LitestreamWindow,
+  readStreamWindow,
+  restoreStream,
+} from "./litestream";
 
 /** Litestream's replica of a file: what the RPO is met with between two copies. */
 export const sqliteStream: StreamEngine = {
@@ -65,7 +79,7 @@ async function holdsAny(store: ObjectStore, prefix: string): Promise<boolean> {
   return false;
 }
 
-async function windowFor(replica: LitestreamReplica, at: Date | undefined): Promise<StreamWindow> {
+async function windowFor(replica: LitestreamReplica, at: Date | undefined): Promise<LitestreamWindow> {
   const window = await readStreamWindow(replica);
   if (at === undefined || at >= window.from) return window;
   throw new NoRecoveryPointError(
@@ -73,24 +87,37 @@ async function windowFor(replica: LitestreamReplica, at: Date | undefined): Prom
   );
 }
 
-/** Litestream refuses a moment after its newest piece: all that it has is asked for then, unless it has gone on since. */
+/**
+ * Litestream refuses a moment in a hole: all of the generation before it is asked for instead. It also refuses one after its
+ * newest piece: all that it has is asked for then, unless it has gone on since.
+ */
 async function restoreAsOf(
   replica: LitestreamReplica,
-  window: StreamWindow,
+  window: LitestreamWindow,
   path: string,
   at: Date | undefined,
 ): Promise<void> {
-  if (at === undefined || at <= window.to) return restoreStream(replica, path, at);
-  await restoreStream(replica, path);
+  if (at === undefined) return restoreStream(replica, path, undefined);
+  const hole = holeAt(window, at);
+  if (hole) return restoreStream(replica, path, { endOfGeneration: generationBefore(window, hole) });
+  if (at <= window.to) return restoreStream(replica, path, { at });
+  await restoreStream(replica, path, undefined);
   if ((await readStreamWindow(replica)).to <= at) return;
   await rm(path);
-  await restoreStream(replica, path, at);
+  await restoreStream(replica, path, { at });
+}
+
+function heldText(window: StreamWindow, at: Date | undefined): string {
+  const hole = at && holeAt(window, at);
+  const held = `holds ${window.from.toISOString()} to ${window.to.toISOString()}`;
+  if (!hole) return held;
+  return `${held}, and nothing between ${hole.from.toISOString()} and ${hole.to.toISOString()}: restored as of the former`;
 }
 
 async function restoreAndProve(
   request: StreamRequest,
   replica: LitestreamReplica,
-  window: StreamWindow,
+  window: LitestreamWindow,
   path: string,
   publish?: () => Promise<void>,
 ): Promise<RestoreProof> {
@@ -101,9 +128,9 @@ async function restoreAndProve(
     await run.phase("fetch", "stream", async () => {
       await restoreAsOf(replica, window, path, at);
       run.targetMade = true;
-      run.recoveredTo = at && at < window.to ? at : window.to;
+      run.recoveredTo = (at && newestHeld(window, at)) ?? window.to;
       run.sizeBytes = (await stat(path)).size;
-      run.checks.push(passed("stream", `holds ${window.from.toISOString()} to ${window.to.toISOString()}`));
+      run.checks.push(passed("stream", heldText(window, at)));
     });
     progress.step("checking");
     const access = { path, signal };
