@@ -3,6 +3,7 @@ import {
   defaultStoreRetention,
   Identity,
   StorageClass,
+  type StoreLock,
   storeRetentionProblems,
   type StoreRetention,
 } from "../recovery";
@@ -319,7 +320,7 @@ function settingsOf(args: BackupBucketArgs): StoreBucketSettings {
 /** Everything that is wrong with the arguments. */
 export function backupBucketProblems(args: BackupBucketArgs): ArgumentProblems {
   const { application, environment } = args;
-  const { encryption, retention, lockMode, lockDays } = settingsOf(args);
+  const { encryption, lockMode, lockDays } = settingsOf(args);
   const detectCorruptionDays = args.objectLock?.detectCorruptionDays ?? defaultDetectCorruptionDays;
   const problems = new ArgumentProblems();
   problems.expect(markPattern.test(application), "application", markExpectation, application);
@@ -328,22 +329,33 @@ export function backupBucketProblems(args: BackupBucketArgs): ArgumentProblems {
   expectAccountId(problems, "accountId", args.accountId);
   problems.expectOneOf("encryption", args.encryption, Encryption);
   problems.expectOneOf("objectLock.mode", args.objectLock?.mode, ObjectLockMode);
-  problems.expectOneOf("retention.archiveClass", args.retention?.archiveClass, StorageClass);
   problems.expectInteger("accessLogDays", args.accessLogDays, 1);
   if (encryption === Encryption.S3 && args.kmsKeyArn !== undefined) {
     problems.add("kmsKeyArn", "is given and encryption is AES256: leave out one of them");
   }
-  const archiveClassIsKnown = Object.values(StorageClass).includes(retention.archiveClass);
   const lock = lockMode === ObjectLockMode.None ? undefined : { lockDays, detectCorruptionDays };
-  for (const { path, message } of archiveClassIsKnown ? storeRetentionProblems(retention, lock) : []) {
-    problems.add(path === "lockDays" ? "objectLock.days" : `retention.${path}`, message);
-  }
+  expectRetention(problems, "retention", args.retention, lock);
   expectBucketName(problems, "bucketName", backupBucketNameOf(args));
   if (args.accessLogBucketName === undefined) {
     expectBucketName(problems, "application", accessLogBucketNameOf(args, args.region));
   }
   if (args.replica !== undefined) expectReplica(problems, args, args.replica, encryption);
   return problems;
+}
+
+/** Notes what is wrong with a store's retention, and with its lock. */
+export function expectRetention(
+  problems: ArgumentProblems,
+  propertyPath: string,
+  args: BackupRetentionArgs | undefined,
+  lock?: StoreLock,
+): void {
+  problems.expectOneOf(`${propertyPath}.archiveClass`, args?.archiveClass, StorageClass);
+  const retention = retentionOf(args);
+  if (!Object.values(StorageClass).includes(retention.archiveClass)) return;
+  for (const { path, message } of storeRetentionProblems(retention, lock)) {
+    problems.add(path === "lockDays" ? "objectLock.days" : `${propertyPath}.${path}`, message);
+  }
 }
 
 function expectReplica(

@@ -34,6 +34,7 @@ const kind: JobKind = {
  *   namespace: "architect-go",
  *   image: "registry.example.com/dr@sha256:...",
  *   storeUrl: bucket.storeUrl,
+ *   retention: {},
  *   databases: [
  *     {
  *       name: "architect",

@@ -71,7 +71,7 @@ const volumeOf = ({ cluster }: StackConfig, database: string): Placement => ({
 
 function storeProtections(config: StackConfig, database?: ProtectedDatabaseArgs): Protection[] {
   const { backup, store, region, recoveryRegion } = config;
-  const retention = retentionOf(store.retention);
+  const retention = retentionOf(store.retention ?? store.existing?.retention);
   const placed = {
     placement: placementOf(config, region),
     ...(store.encryption === Encryption.S3 ? {} : { encryptionKey: { name: `store ${region}`, regions: [region] } }),

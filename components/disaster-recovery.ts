@@ -6,6 +6,7 @@ import {
   type BackupRetentionArgs,
   type ObjectLockArgs,
   storeUrlOf,
+  expectRetention,
 } from "./backup-bucket";
 import { defaultBackupSchedule } from "./backup-job";
 import { expectBucketName } from "./aws-names";
@@ -43,6 +44,11 @@ export interface ExistingStoreArgs {
   bucketName: string;
   /** The key that encrypts it. @default none: S3's own */
   dataKeyArn?: pulumi.Input<string>;
+  /**
+   * How long its lifecycle keeps backups, so that one whose time is over is told from one that was destroyed.
+   * @default they are never expected to go
+   */
+  retention?: BackupRetentionArgs;
 }
 
 /** Who is told when something is wrong. */
@@ -181,7 +187,12 @@ export class DisasterRecovery extends pulumi.ComponentResource {
     );
     const bucket = args.existingStore ? undefined : this.bucket(name, args, alerts, opts);
     const store = bucket
-      ? { url: bucket.storeUrl, bucketArn: bucket.bucketArn, dataKeyArn: bucket.dataKeyArn }
+      ? {
+          url: bucket.storeUrl,
+          bucketArn: bucket.bucketArn,
+          dataKeyArn: bucket.dataKeyArn,
+          retention: args.retention ?? {},
+        }
       : existingStoreOf(args);
     const jobs = recoveryJobs(
       name,
@@ -302,8 +313,9 @@ export class DisasterRecovery extends pulumi.ComponentResource {
 }
 
 function existingStoreOf({ existingStore, region, accountId }: DisasterRecoveryArgs) {
-  const { bucketName, dataKeyArn } = existingStore!;
-  return { url: storeUrlOf(bucketName, region, accountId), bucketArn: bucketArnOf(bucketName, region), dataKeyArn };
+  const { bucketName, dataKeyArn, retention } = existingStore!;
+  const url = storeUrlOf(bucketName, region, accountId);
+  return { url, bucketArn: bucketArnOf(bucketName, region), dataKeyArn, retention };
 }
 
 /** Everything that is wrong with the arguments, those of every part included. */
@@ -323,6 +335,7 @@ export function disasterRecoveryProblems(name: string, args: DisasterRecoveryArg
       if (args[field] !== undefined) problems.add(field, "does not belong to an existing store, which has its own");
     }
     expectBucketName(problems, "existingStore.bucketName", existingStore.bucketName);
+    expectRetention(problems, "existingStore.retention", existingStore.retention);
   }
   if (managedDatabase !== undefined) {
     const database = { ...managedDatabaseArgsOf(managedDatabase), application, environment, region };

@@ -11,11 +11,13 @@ import {
   parsePostgresUrl,
   ProofLevel,
   RecoveryJob,
+  type RetentionSettings,
   scheduleProblems,
   spreadSchedule,
 } from "../recovery";
 import { type ArgumentProblems } from "./argument-problems";
 import { expectRegion } from "./aws-names";
+import { type BackupRetentionArgs, expectRetention, retentionOf } from "./backup-bucket";
 import { IdentityProvider, type JobNetworkArgs, NetworkPolicyKind } from "./job-network";
 import { markExpectation, markPattern } from "./labels-and-tags";
 import { expectRdsSource, rdsConfig, type RdsSourceArgs } from "./rds-source";
@@ -150,6 +152,11 @@ export interface RecoveryPodArgs {
   image: string;
   /** The store as the job configuration names it; `BackupBucket` has it as an output. */
   storeUrl: pulumi.Input<string>;
+  /**
+   * What the store's bucket was given as `retention`, so that a recovery point whose time is over is told from one that was
+   * destroyed; `{}` for a bucket with the guide's. @default parts are never expected to go
+   */
+  retention?: BackupRetentionArgs;
   databases: ProtectedDatabaseArgs[];
   objectives?: JobObjectivesArgs;
   /** How the service account gets its role. @default pod-identity */
@@ -237,6 +244,7 @@ export function expectPodArguments(
     const minutes = args.objectives?.[field];
     problems.expect(minutes === undefined || minutes > 0, `objectives.${field}`, "a number above 0", minutes);
   }
+  expectRetention(problems, "retention", args.retention);
   expectDatabases(problems, args.databases, engines);
 }
 
@@ -399,13 +407,20 @@ export function jobConfigText(
   backup: { readonly schedule?: string; readonly timeZone?: string } | undefined,
 ): pulumi.Output<string> {
   const databases = args.databases.map((database) => databaseConfig(job, args, database, backup));
-  const config = { store: args.storeUrl, environment: args.environment, objectives: args.objectives, databases };
+  const { storeUrl: store, environment, objectives } = args;
+  const retention = args.retention && partsKept(args.retention);
+  const config = { store, environment, objectives, retention, databases };
   return pulumi.output(config).apply((known) => {
     const text = JSON.stringify(known satisfies JobConfig, undefined, 2);
     const { problems } = parseJobConfig(text);
     if (problems === undefined) return text;
     throw new Error(`The job configuration is not valid:\n${problems.map((problem) => `  - ${problem}`).join("\n")}`);
   });
+}
+
+function partsKept(retention: BackupRetentionArgs): RetentionSettings {
+  const { hotDays, archiveDays } = retentionOf(retention);
+  return { hotDays, archiveDays };
 }
 
 /** The jobs that log in to a database, or to a copy that RDS has made of it. */

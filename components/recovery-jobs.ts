@@ -2,6 +2,7 @@ import * as kubernetes from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import { ArgumentProblems } from "./argument-problems";
 import { Engine } from "../recovery";
+import { type BackupRetentionArgs } from "./backup-bucket";
 import { BackupJob, backupJobProblems, defaultBackupSchedule } from "./backup-job";
 import {
   type JobArgs,
@@ -70,6 +71,7 @@ export interface RecoveryJobsSettings {
     readonly url: pulumi.Input<string>;
     readonly bucketArn: pulumi.Input<string>;
     readonly dataKeyArn?: pulumi.Input<string | undefined>;
+    readonly retention?: BackupRetentionArgs;
   };
   readonly backup?: JobScheduleArgs;
   readonly restoreTest?: JobScheduleArgs;
@@ -279,6 +281,7 @@ export function recoveryJobs(name: string, settings: RecoveryJobsSettings, paren
     namespace,
     image: settings.image,
     storeUrl: store.url,
+    retention: store.retention,
     databases: settings.databases,
     objectives: settings.objectives,
     identityProvider: cluster.identityProvider,

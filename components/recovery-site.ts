@@ -3,7 +3,7 @@ import * as pulumi from "@pulumi/pulumi";
 import { StorePrefix } from "../recovery";
 import { ArgumentProblems } from "./argument-problems";
 import { expectBucketName, registryRegionOf } from "./aws-names";
-import { storeUrlOf } from "./backup-bucket";
+import { expectRetention, storeUrlOf } from "./backup-bucket";
 import { defaultBackupSchedule } from "./backup-job";
 import { bucketArnOf } from "./bucket-replication";
 import { type AlertingArgs, type ExistingStoreArgs } from "./disaster-recovery";
@@ -127,6 +127,7 @@ export class RecoverySite extends pulumi.ComponentResource {
       url: storeUrlOf(args.store.bucketName, region, accountId),
       bucketArn: bucketArnOf(args.store.bucketName, region),
       dataKeyArn: args.store.dataKeyArn,
+      retention: args.store.retention,
     };
     const { cluster, image, backup, restoreTest, proof, pointInTimeTest } = args;
     const schedules = { backup, restoreTest, proof, pointInTimeTest };
@@ -272,6 +273,7 @@ export function recoverySiteProblems(name: string, args: RecoverySiteArgs): Argu
     }
   }
   expectBucketName(problems, "store.bucketName", args.store.bucketName);
+  expectRetention(problems, "store.retention", args.store.retention);
   expectRunbooks(problems, args.runbooks);
   const registry = registryRegionOf(args.image);
   if (registry !== undefined && registry !== region) {

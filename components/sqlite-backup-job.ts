@@ -47,6 +47,7 @@ const longestRunSeconds = 3600;
  *   namespace: "notes",
  *   image: "registry.example.com/dr@sha256:...",
  *   storeUrl: bucket.storeUrl,
+ *   retention: {},
  *   databases: [
  *     {
  *       name: "notes",

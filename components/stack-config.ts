@@ -109,7 +109,19 @@ const protectedFields = {
   proofLevel: z.enum(ProofLevel).optional(),
   orphanRules: z.array(orphanRule).optional(),
 };
-const existingStore = z.strictObject({ bucketName: text, dataKeyArn: text.optional() });
+const retention = z.strictObject({
+  hotDays: number.optional(),
+  archiveDays: number.optional(),
+  archiveClass: z.enum(StorageClass).optional(),
+  noncurrentDays: number.optional(),
+  logDays: number.optional(),
+  evidenceDays: number.optional(),
+});
+const existingStore = z.strictObject({
+  bucketName: text,
+  dataKeyArn: text.optional(),
+  retention: retention.optional(),
+});
 const job = z.strictObject({
   schedule: text.optional(),
   timeZone: text.optional(),
@@ -217,16 +229,7 @@ const objectSchemas = {
     .default([]),
   store: z.strictObject({
     encryption: z.enum(Encryption).optional(),
-    retention: z
-      .strictObject({
-        hotDays: number.optional(),
-        archiveDays: number.optional(),
-        archiveClass: z.enum(StorageClass).optional(),
-        noncurrentDays: number.optional(),
-        logDays: number.optional(),
-        evidenceDays: number.optional(),
-      })
-      .optional(),
+    retention: retention.optional(),
     objectLock: z
       .strictObject({
         mode: z.enum(ObjectLockMode).optional(),

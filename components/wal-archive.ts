@@ -35,6 +35,7 @@ export interface WalArchiveArgs extends RecoveryPodArgs {
  *   namespace: "architect-go",
  *   image: "registry.example.com/dr@sha256:...",
  *   storeUrl: bucket.storeUrl,
+ *   retention: {},
  *   databases: [
  *     {
  *       name: "architect",

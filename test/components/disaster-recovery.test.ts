@@ -88,6 +88,28 @@ describe("DisasterRecovery", () => {
     assert.equal(made.ofType("kubernetes:batch/v1:CronJob").length, 4);
   });
 
+  it("tells every job how long its store keeps what it backs up, and of another's store what is known", async () => {
+    const told = async (more: Partial<DisasterRecoveryArgs>) => {
+      const made = await register(() => void new DisasterRecovery("architect", { ...args, ...more }));
+      const configs = made
+        .ofType("kubernetes:core/v1:ConfigMap")
+        .map(({ inputs }) => (inputs as { data?: Record<string, string> }).data?.["dr.json"])
+        .filter((text) => text !== undefined);
+      assert.ok(configs.length >= 4, `${configs.length} configurations`);
+      return [...new Set(configs.map((text) => JSON.stringify(parseJobConfig(text).config?.retention)))];
+    };
+    assert.deepEqual(await told({}), ['{"hotDays":30,"archiveDays":90}']);
+    assert.deepEqual(await told({ retention: { hotDays: 40 } }), ['{"hotDays":40,"archiveDays":90}']);
+    assert.deepEqual(await told({ existingStore: { bucketName: "ours" } }), [undefined]);
+    const existingStore = { bucketName: "ours", retention: { hotDays: 35, archiveDays: 0 } };
+    assert.deepEqual(await told({ existingStore }), ['{"hotDays":35,"archiveDays":0}']);
+    const invalid = { ...args, existingStore: { bucketName: "ours", retention: { hotDays: 0 } } };
+    assert.throws(
+      () => new DisasterRecovery("architect", invalid),
+      /existingStore\.retention\.hotDays: expected a whole/,
+    );
+  });
+
   describe("of a server with its log, and of a file that is streamed", () => {
     const oidcProvider = {
       arn: "arn:aws:iam::111122223333:oidc-provider/oidc.eks.eu-central-1.amazonaws.com/id/ABC",
