@@ -9,6 +9,7 @@ import { type OtherPostgres, otherPostgres, whyNoPostgres } from "../../support/
 import { temporaryFolder, withClient } from "../../support/postgres";
 import { drJson, writeConfig } from "../../support/runner";
 import { skip } from "../../support/skip";
+import { storeKinds } from "../../support/store-kinds";
 import {
   keysUnder,
   type StreamedDatabase,
@@ -315,6 +316,49 @@ describe("incremental base backups", function () {
       assert.equal(again.verdict, "pass");
     } finally {
       await older.destroy();
+    }
+  });
+});
+
+describe("incremental base backups in a real S3", function () {
+  this.timeout(180_000);
+
+  it("[guide 30] are made one again, each part in the version that its manifest names", async function () {
+    const kind = storeKinds.find(({ name }) => name === "radosgw")!;
+    const reason = (await whyNoPostgres(18)) ?? kind.whyNot(false);
+    if (reason !== undefined) skip(this, reason);
+    const postgres = (await otherPostgres(18))!;
+    const store = await kind.make(temporaryFolder());
+    const env = { ...postgres.env, ...store.env };
+    const database = await streamedDatabase({
+      ...{ ...postgres, env, settings: { summarize_wal: "on" }, database: incremental, config: { store: store.url } },
+    });
+    try {
+      const fill = (rows: number) =>
+        withClient(database.server, "ledger", (client) =>
+          client.query(
+            `BEGIN; INSERT INTO public.entry (amount, note) SELECT i, md5(i::text) FROM generate_series(1, ${rows}) i;
+             UPDATE public.total SET amount = amount + ${rows}; SELECT dr_canary.beat(); COMMIT`,
+          ),
+        );
+      await fill(20_000);
+      const full = await takeBase(database.config, env);
+      await fill(10);
+      const increment = await takeBase(database.config, env);
+      assert.deepEqual(increment.buildsOn, [full.id]);
+      const dr = (...words: string[]) => drJson<Restored>([...words, "--config", database.config], env);
+      const verified = await dr("verify", increment.id);
+      assert.equal(verified.exitCode, 0, verified.stdout);
+      const into = join(database.server.directory, "from-s3");
+      const restored = await dr("restore", increment.id, "--into", into);
+      assert.equal(restored.exitCode, 0, restored.stdout + restored.stderr);
+      assert.match(restored.json.checks.find(({ name }) => name === "chain")!.detail, /made one of 2/);
+      assert.deepEqual(
+        await contentsOf(database.server, into),
+        await withClient(database.server, "ledger", (client) => contents(client)),
+      );
+    } finally {
+      await database.destroy();
     }
   });
 });
