@@ -15,6 +15,19 @@ export default tseslint.config(
       "@typescript-eslint/no-unused-vars": ["error", { argsIgnorePattern: "^_" }],
     },
   },
+  {
+    files: ["job-images/src/**/*.ts"],
+    rules: {
+      "no-restricted-properties": [
+        "error",
+        {
+          object: "Date",
+          property: "now",
+          message: "A clock is set back: performance.now() says how long something takes, new Date() when it was.",
+        },
+      ],
+    },
+  },
   // mocha's describe and it return promises that nobody awaits by design.
   { files: ["test/**/*.ts"], rules: { "@typescript-eslint/no-unused-expressions": "off" } },
   {

@@ -15,13 +15,13 @@ export async function* throttled(
   source: AsyncIterable<Buffer>,
   bytesPerSecond: number | undefined,
 ): AsyncGenerator<Buffer> {
-  const start = Date.now();
+  const start = performance.now();
   let bytes = 0;
   for await (const chunk of source) {
     yield chunk;
     if (bytesPerSecond === undefined) continue;
     bytes += chunk.length;
-    const ahead = (bytes / bytesPerSecond) * 1000 - (Date.now() - start);
+    const ahead = (bytes / bytesPerSecond) * 1000 - (performance.now() - start);
     if (ahead > 0) await new Promise((resolve) => setTimeout(resolve, ahead));
   }
 }

@@ -59,10 +59,11 @@ export class DrillStream {
   /** Waits until the store has a base backup and every commit up to now. @throws when it does not come */
   async untilCovered(): Promise<void> {
     const { signal } = this.options;
-    const since = Date.now();
-    while (!((await this.coversUntil()) >= since)) {
+    const moment = new Date().getTime();
+    const since = performance.now();
+    while (!((await this.coversUntil()) >= moment)) {
       signal.throwIfAborted();
-      if (Date.now() - since > coverageDeadlineSeconds * 1000) {
+      if (performance.now() - since > coverageDeadlineSeconds * 1000) {
         throw new OperationError(`The log did not reach the store within ${coverageDeadlineSeconds} s.`);
       }
       await delay(200);

@@ -25,7 +25,7 @@ export function claimedName(): string {
 export function isAbandoned(name: string, modifiedMs: number, abandonedAfterMs: number): boolean {
   const [, where, pid] = /^(.+)\.(\d+)\.[0-9a-f]{16}$/.exec(name) ?? [];
   if (where === undefined) return false;
-  if (where !== place) return Date.now() - modifiedMs > abandonedAfterMs;
+  if (where !== place) return new Date().getTime() - modifiedMs > abandonedAfterMs;
   // This process knows its own, so one with its id that it does not know was left by an earlier process of that id.
   return Number(pid) === process.pid ? !claimed.has(name) : !isAlive(Number(pid));
 }

@@ -249,7 +249,7 @@ const decoyAttacks: readonly (readonly [string, (decoy: DecoyTarget, lockedForMs
 function retention(decoy: DecoyTarget, forMs: number, BypassGovernanceRetention: boolean): Command {
   return new PutObjectRetentionCommand({
     ...decoy,
-    Retention: { Mode: "GOVERNANCE", RetainUntilDate: new Date(Date.now() + forMs) },
+    Retention: { Mode: "GOVERNANCE", RetainUntilDate: new Date(new Date().getTime() + forMs) },
     BypassGovernanceRetention,
   });
 }

@@ -17,7 +17,7 @@ export class TerminalProgress implements Progress {
   step(what: string): void {
     this.finishLine();
     this.current = what;
-    this.startedAt = Date.now();
+    this.startedAt = performance.now();
     this.moved = 0;
     if (!this.live) {
       process.stderr.write(`${what}\n`);
@@ -55,6 +55,8 @@ export class TerminalProgress implements Progress {
   private draw(): void {
     if (this.current === undefined) return;
     const bytes = this.moved === 0 ? "" : `  ${bytesText(this.moved)}`;
-    process.stderr.write(`\r\u001b[K${this.current}  ${((Date.now() - this.startedAt) / 1000).toFixed(1)} s${bytes}`);
+    process.stderr.write(
+      `\r\u001b[K${this.current}  ${((performance.now() - this.startedAt) / 1000).toFixed(1)} s${bytes}`,
+    );
   }
 }

@@ -501,7 +501,9 @@ class ChaosRun {
         .map(({ operation, key }) => `${operation} ${key}`)
         .join(", ");
       this.violations.push(`had not ended after two minutes; struck last: ${last ?? "nothing of the store's"}`);
-      return end;
+      const killed = await end;
+      this.violations.push(said(killed));
+      return killed;
     }
     if (this.fault === Fault.ClockStep) this.fired = existsSync(join(this.folder, "stepped"));
     if (this.fault === Fault.DiskFull) {

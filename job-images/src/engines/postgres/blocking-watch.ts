@@ -28,7 +28,7 @@ export function watchBlockedSessions(
   const loop = (async () => {
     while (!stopped) {
       const blocked = await blockedBy(client, applicationName).catch(() => []);
-      const now = Date.now();
+      const now = performance.now();
       for (const pid of waitingSince.keys())
         if (!blocked.some((session) => session.pid === pid)) waitingSince.delete(pid);
       for (const session of blocked) {

@@ -88,9 +88,9 @@ async function lookAtRights(client: Client, name: string): Promise<Finding> {
 const clockToleranceSeconds = 5;
 
 async function lookAtClock(client: Client): Promise<Finding> {
-  const before = Date.now();
+  const before = new Date().getTime();
   const { now } = await one<{ now: Date }>(client, "SELECT clock_timestamp() AS now");
-  const offset = (now.getTime() - (before + Date.now()) / 2) / 1000;
+  const offset = (now.getTime() - (before + new Date().getTime()) / 2) / 1000;
   const found = `the database's clock is ${Math.abs(offset).toFixed(1)} s ${offset < 0 ? "behind" : "ahead"}`;
   return Math.abs(offset) <= clockToleranceSeconds
     ? fine(found)
@@ -105,7 +105,7 @@ async function lookAtHeartbeat(client: Client, database: DatabaseConfig): Promis
       `dr prepare ${database.name}, then run dr heartbeat ${database.name}`,
     );
   const seconds = database.canary?.canarySeconds ?? jobConfigDefaults.canarySeconds;
-  const age = (Date.now() - newest.getTime()) / 1000;
+  const age = (new Date().getTime() - newest.getTime()) / 1000;
   const found = `the newest is ${age.toFixed(0)} s old, one is due every ${seconds} s`;
   return age <= 3 * seconds ? fine(found) : bad(found, `Start dr heartbeat ${database.name} again.`);
 }

@@ -82,7 +82,7 @@ export async function proveLiveCopy(request: LiveProofRequest, run: ProofRun): P
 }
 
 async function connectPatiently({ access, signal }: LiveProofRequest): Promise<Client> {
-  const until = Date.now() + connectSeconds * 1000;
+  const until = performance.now() + connectSeconds * 1000;
   for (;;) {
     signal.throwIfAborted();
     try {
@@ -90,7 +90,7 @@ async function connectPatiently({ access, signal }: LiveProofRequest): Promise<C
     } catch (error) {
       // A refusal is an answer; only what cannot be reached or is starting may come.
       const mayCome = error instanceof OperationError && /cannot be reached|is starting up/.test(error.message);
-      if (!mayCome || Date.now() > until) throw error;
+      if (!mayCome || performance.now() > until) throw error;
       await pause(2000, signal);
     }
   }

@@ -1,3 +1,4 @@
+import { randomBytes } from "node:crypto";
 import { type Client } from "pg";
 import { type Lsn, parseLsn } from "../../../../recovery";
 import { OperationError } from "../../errors";
@@ -125,7 +126,7 @@ export async function readLogMoment(client: Client): Promise<LogMoment> {
 export async function withLogKept<Result>(access: PostgresAccess, work: () => Promise<Result>): Promise<Result> {
   const client = await connect(access, { applicationName: "dr base backup" });
   try {
-    const name = `dr_base_${process.pid}_${Date.now()}`;
+    const name = `dr_base_${process.pid}_${randomBytes(6).toString("hex")}`;
     await client.query("SELECT pg_create_physical_replication_slot($1, true, true)", [name]);
     return await work();
   } finally {

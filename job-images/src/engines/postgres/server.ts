@@ -273,14 +273,19 @@ export class LocalServer {
   }
 
   private async untilReady(child: ChildProcess): Promise<void> {
-    const deadline = Date.now() + (this.options.readySeconds ?? defaultReadySeconds) * 1000;
+    const deadline = performance.now() + (this.options.readySeconds ?? defaultReadySeconds) * 1000;
     for (;;) {
       this.options.signal?.throwIfAborted();
       try {
         await (await connect(this.access(), { connectTimeoutSeconds: 2 })).end();
         return;
       } catch (error) {
-        if (child.exitCode !== null || child.signalCode !== null || child.pid === undefined || Date.now() > deadline) {
+        if (
+          child.exitCode !== null ||
+          child.signalCode !== null ||
+          child.pid === undefined ||
+          performance.now() > deadline
+        ) {
           throw new OperationError(`A local PostgreSQL server did not start.\n${this.logTail()}`, { cause: error });
         }
         await new Promise((resolve) => setTimeout(resolve, 25));

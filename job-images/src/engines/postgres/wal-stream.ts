@@ -109,8 +109,8 @@ class LogStream {
       await this.attempt("receiving", () => this.keepReceiving());
       // A segment must never reach the store before the one that it follows.
       const inOrder = await this.attempt("storing the log", () => this.storeFinished(signal));
-      if (inOrder && Date.now() >= this.flushAt) {
-        this.flushAt = Date.now() + this.flushSeconds * 1000;
+      if (inOrder && performance.now() >= this.flushAt) {
+        this.flushAt = performance.now() + this.flushSeconds * 1000;
         if (await this.attempt("storing the newest log", () => this.flush(signal))) await this.watchContinuity();
       }
       await pause(pollMilliseconds, signal);
@@ -158,8 +158,8 @@ class LogStream {
 
   private async keepReceiving(): Promise<void> {
     if (this.receiver && this.receiver.failure === undefined) return this.heedTheLimit();
-    if (Date.now() < this.receiveAt) return;
-    this.receiveAt = Date.now() + retryMilliseconds;
+    if (performance.now() < this.receiveAt) return;
+    this.receiveAt = performance.now() + retryMilliseconds;
     const failure = this.receiver?.failure;
     this.receiver = undefined;
     if (failure !== undefined) {
@@ -262,7 +262,7 @@ class LogStream {
     const moment = received === undefined ? undefined : this.moments.filter(({ lsn }) => lsn <= received).at(-1);
     const until = await this.route.spool.storePartial(received, moment?.at, signal);
     if (until === undefined) {
-      this.flushAt = Math.min(this.flushAt, Date.now() + retryMilliseconds / 2);
+      this.flushAt = Math.min(this.flushAt, performance.now() + retryMilliseconds / 2);
       return;
     }
     this.summary.partials++;
@@ -289,10 +289,10 @@ class LogStream {
       const client = await this.connected();
       const moment = await readLogMoment(client);
       this.moments = [...this.moments.slice(-10), moment];
-      const deadline = Date.now() + 1000;
+      const deadline = performance.now() + 1000;
       for (;;) {
         const received = (await readSlot(client, this.slot))?.received;
-        if ((received !== undefined && received >= moment.lsn) || Date.now() > deadline) return received;
+        if ((received !== undefined && received >= moment.lsn) || performance.now() > deadline) return received;
         await pause(20, this.request.signal);
       }
     } catch {
@@ -309,8 +309,8 @@ class LogStream {
 
   /** Looks for holes, and takes the base backup that is due. Whatever fails here is tried again at its time. */
   private async watchContinuity(): Promise<void> {
-    if (this.baseBackup || Date.now() < this.continuityAt || !this.route) return;
-    this.continuityAt = Date.now() + continuityMilliseconds;
+    if (this.baseBackup || performance.now() < this.continuityAt || !this.route) return;
+    this.continuityAt = performance.now() + continuityMilliseconds;
     await this.attempt("looking for holes in the log", async () => {
       const { server } = this.route!;
       const { database, store } = this.request;
@@ -341,7 +341,7 @@ class LogStream {
       this.note(`took ${id}`);
     } catch (error) {
       if (!this.request.signal.aborted) this.note(`the base backup failed: ${messageOf(error)}`);
-      this.continuityAt = Date.now() + baseBackupRetryMilliseconds;
+      this.continuityAt = performance.now() + baseBackupRetryMilliseconds;
     } finally {
       this.baseBackup = undefined;
     }

@@ -31,7 +31,7 @@ export async function waitUntilAvailable<Thing>(
   { what, deadlineMinutes, progress, signal }: Waiting,
   look: () => Promise<{ readonly status: string | undefined; readonly thing: Thing } | undefined>,
 ): Promise<Thing> {
-  const startedAt = Date.now();
+  const startedAt = performance.now();
   let told: string | undefined;
   for (let wait = firstPauseMilliseconds; ; wait = Math.min(1.5 * wait, longestPauseMilliseconds)) {
     signal.throwIfAborted();
@@ -40,7 +40,7 @@ export async function waitUntilAvailable<Thing>(
     if (found && serves.test(status)) return found.thing;
     if (dead.test(status))
       throw new OperationError(`${what} is ${status}: RDS will not finish it. Its events say why.`);
-    if (Date.now() - startedAt > deadlineMinutes * 60_000) {
+    if (performance.now() - startedAt > deadlineMinutes * 60_000) {
       throw new OperationError(
         `${what} is still ${status} after ${deadlineMinutes} minutes. It goes on by itself; rds.restoreMinutes is how long it is waited for.`,
       );
@@ -80,11 +80,11 @@ export async function changeWhenFree(
 
 /** Waits for something that may not come, and says whether it did. */
 export async function waitFor(seconds: number, signal: AbortSignal, isDone: () => Promise<boolean>): Promise<boolean> {
-  const until = Date.now() + seconds * 1000;
+  const until = performance.now() + seconds * 1000;
   for (let wait = firstPauseMilliseconds; ; wait = Math.min(1.5 * wait, longestPauseMilliseconds)) {
     signal.throwIfAborted();
     if (await isDone()) return true;
-    if (Date.now() + wait > until) return false;
+    if (performance.now() + wait > until) return false;
     await pause(wait, signal);
   }
 }

@@ -190,11 +190,11 @@ async function leftByAKilledWriter(
       `PRAGMA journal_mode = ${wal ? "WAL" : "DELETE"};\nPRAGMA cache_size = 1;\nBEGIN;\nDELETE FROM ${table};\n` +
         `${wal ? "COMMIT;\n" : ""}SELECT 'written';\n`,
     );
-    const deadline = Date.now() + writerDeadlineSeconds * 1000;
+    const deadline = performance.now() + writerDeadlineSeconds * 1000;
     let said = "";
     writer.stdout.setEncoding("utf8").on("data", (text: string) => (said += text));
     while (!said.includes("written")) {
-      if (Date.now() > deadline || writer.exitCode !== null) {
+      if (performance.now() > deadline || writer.exitCode !== null) {
         throw new OperationError(`A writer that was to leave ${sidecar} did not get that far.`);
       }
       await delay(10);

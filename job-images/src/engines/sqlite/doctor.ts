@@ -59,7 +59,7 @@ async function lookAtHeartbeat(database: DatabaseConfig): Promise<Finding> {
     );
   }
   const seconds = database.canary?.canarySeconds ?? jobConfigDefaults.canarySeconds;
-  const age = (Date.now() - new Date(newest).getTime()) / 1000;
+  const age = (new Date().getTime() - new Date(newest).getTime()) / 1000;
   const found = `the newest is ${age.toFixed(0)} s old, one is due every ${seconds} s`;
   return age <= 3 * seconds ? fine(found) : bad(found, `Start dr heartbeat ${database.name} again.`);
 }

@@ -20,8 +20,8 @@ export function watchWaitingWriters(
   const watching = (async (): Promise<void> => {
     while (!ending.signal.aborted) {
       const waiting = await aWriterWaits(path);
-      waitingSince = waiting ? (waitingSince ?? Date.now()) : undefined;
-      if (waitingSince !== undefined && Date.now() - waitingSince > maxBlockingSeconds * 1000) {
+      waitingSince = waiting ? (waitingSince ?? performance.now()) : undefined;
+      if (waitingSince !== undefined && performance.now() - waitingSince > maxBlockingSeconds * 1000) {
         return giveWay(
           new OperationError(
             `The copy of ${path} gave way: a writer had waited ${maxBlockingSeconds} s for it. ` +

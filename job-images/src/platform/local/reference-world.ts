@@ -96,11 +96,12 @@ export class ReferenceWorld {
   /** Waits until so many more heartbeats were committed. @throws when they do not come */
   async untilHeartbeats(count: number, signal: AbortSignal): Promise<void> {
     const goal = this.heartbeats + count;
-    const deadline = Date.now() + heartbeatDeadlineSeconds * 1000;
+    const deadline = performance.now() + heartbeatDeadlineSeconds * 1000;
     while (this.heartbeats < goal) {
       signal.throwIfAborted();
       if (this.failures[0]) throw this.failures[0];
-      if (Date.now() > deadline) throw new OperationError(`No heartbeat came within ${heartbeatDeadlineSeconds} s.`);
+      if (performance.now() > deadline)
+        throw new OperationError(`No heartbeat came within ${heartbeatDeadlineSeconds} s.`);
       await new Promise((resolve) => setTimeout(resolve, 20));
     }
   }
