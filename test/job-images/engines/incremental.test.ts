@@ -1,6 +1,5 @@
 import assert from "node:assert/strict";
 import { chmodSync, cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseRecoveryPointId } from "../../../recovery";
 import { connect } from "../../../job-images/src/engines/postgres/session";
@@ -62,6 +61,8 @@ async function listed(config: string): Promise<Point[]> {
 
 describe("incremental base backups", function () {
   this.timeout(300_000);
+  /** What runs leave behind is their own: other tests work at the same time. */
+  const scratch = temporaryFolder();
   let postgres: OtherPostgres;
   let database: StreamedDatabase;
   let writer: Writer;
@@ -71,7 +72,8 @@ describe("incremental base backups", function () {
   before(async function () {
     const reason = await whyNoPostgres(18);
     if (reason !== undefined) skip(this, reason);
-    postgres = (await otherPostgres(18))!;
+    const other = (await otherPostgres(18))!;
+    postgres = { ...other, env: { ...other.env, TMPDIR: scratch } };
     database = await streamedDatabase({
       ...postgres,
       settings: { summarize_wal: "on" },
@@ -101,7 +103,6 @@ describe("incremental base backups", function () {
     await untilBaseBackup(database);
     writer = startWriter(await connect(database.server.access("ledger")));
     await waitFor("the writer to be busy", 30, () => writer.committed.length > 20);
-    const scratchBefore = readdirSync(tmpdir()).filter((name) => name.startsWith("dr-scratch-"));
     full = (await listed(database.config)).find(({ id }) => id.includes("-base-")) as unknown as Taken;
     first = await takeBase(database.config, postgres.env);
     await waitFor("more entries", 30, () => writer.committed.length > 40);
@@ -124,8 +125,8 @@ describe("incremental base backups", function () {
     );
     assert.equal(points.find(({ id }) => id === second.id)!.bytes, full.bytes + first.bytes + second.bytes);
     assert.deepEqual(
-      readdirSync(tmpdir()).filter((name) => name.startsWith("dr-scratch-")),
-      scratchBefore,
+      readdirSync(scratch).filter((name) => name.startsWith("dr-scratch-")),
+      [],
     );
 
     const expiries = [full, first, second].map(({ id }) => {
