@@ -1,11 +1,12 @@
 import assert from "node:assert/strict";
-import { rmSync } from "node:fs";
+import { rmSync, writeFileSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { type DatabaseConfig, Engine, parseStoreUrl } from "../../../recovery";
 import { openSqliteHeart, prepareSqlite } from "../../../job-images/src/engines/sqlite/heartbeat";
 import { sqliteStream } from "../../../job-images/src/engines/sqlite/stream-restore";
 import { silentProgress } from "../../../job-images/src/progress";
 import { litestreamProgram, type Replicating, replicate } from "../../support/litestream";
+import { temporaryFolder } from "../../support/postgres";
 import { drJson } from "../../support/runner";
 import { skip } from "../../support/skip";
 import { committedEntries, ledgerOf, protectedFile, sqlite } from "../../support/sqlite";
@@ -20,6 +21,45 @@ interface Report {
 
 const book = (entry: number): string =>
   `BEGIN; INSERT INTO debit (amount) VALUES (1); INSERT INTO credit VALUES (${entry}, 1, NULL); UPDATE counter SET n = ${entry}; COMMIT;`;
+
+describe("a SQLite stream of two weeks, as a stand-in for litestream lists it", () => {
+  const { DR_LITESTREAM } = process.env;
+  afterEach(() => {
+    if (DR_LITESTREAM === undefined) delete process.env.DR_LITESTREAM;
+    else process.env.DR_LITESTREAM = DR_LITESTREAM;
+  });
+
+  it("has its window and its hole in a moment, whatever the order of its 250,000 pieces", async () => {
+    const folder = temporaryFolder();
+    const program = join(folder, "litestream");
+    writeFileSync(
+      program,
+      `#!${process.execPath}
+const at = (second) => new Date(Date.UTC(2026, 0, 1) + second * 1000).toISOString().replace(".000", "");
+const print = { version: () => "v0.3.13", snapshots, wal }[process.argv[2]];
+function snapshots() {
+  return ["replica generation index size created", "s3 bbb 0 1 " + at(700000), "s3 aaa 9 1 " + at(500), "s3 aaa 0 1 " + at(0)].join("\\n");
+}
+function wal() {
+  const lines = [];
+  for (let piece = 0; piece < 125000; piece++) lines.push("s3 bbb 1 0 1 " + at(700000 + 4 * piece), "s3 aaa 1 0 1 " + at(4 * piece));
+  return ["replica generation index offset size created", ...lines].join("\\n");
+}
+console.log(print());
+`,
+      { mode: 0o755 },
+    );
+    process.env.DR_LITESTREAM = program;
+    const database: DatabaseConfig = { name: "it", engine: Engine.Sqlite, path: join(folder, "app.db") };
+    const config = { store: `file://${folder}/store`, databases: [database] };
+    const window = await sqliteStream.window({
+      ...{ config, database, progress: silentProgress, signal: new AbortController().signal },
+    });
+    const at = (second: number): Date => new Date(Date.UTC(2026, 0, 1) + second * 1000);
+    assert.deepEqual([window.from, window.to], [at(0), at(700_000 + 4 * 124_999)]);
+    assert.deepEqual(window.holes, [{ from: at(4 * 124_999), to: at(700_001) }]);
+  }).timeout(60_000);
+});
 
 describe("a SQLite stream with a hole", () => {
   let litestream: Replicating | undefined;

@@ -50,11 +50,10 @@ export async function litestreamVersion(): Promise<string> {
 export async function readStreamWindow(replica: LitestreamReplica): Promise<LitestreamWindow> {
   await litestreamVersion();
   const [snapshots, segments] = [await listed(replica, "snapshots"), await listed(replica, "wal")];
-  const generations = [...snapshots].map(([name, created]) => ({
-    name,
-    from: new Date(Math.min(...created)),
-    to: new Date(Math.max(...created, ...(segments.get(name) ?? []))),
-  }));
+  const generations = [...snapshots].map(([name, { from, to }]) => {
+    const log = segments.get(name);
+    return { name, from, to: log && log.to > to ? log.to : to };
+  });
   if (generations.length > 0) {
     const { holes = [], ...window } = windowOf(generations);
     // What began in a second, as Litestream prints it, may have begun at its end.
@@ -67,20 +66,23 @@ export async function readStreamWindow(replica: LitestreamReplica): Promise<Lite
 }
 
 /**
- * When each of them was created, by generation: the last column of Litestream's table, and the second. A new generation begins
- * whenever Litestream cannot go on where it ended.
+ * When the first and the last of them were created, by generation: the last column of Litestream's table, and the second. A new
+ * generation begins whenever Litestream cannot go on where it ended.
  */
-async function listed(replica: LitestreamReplica, what: "snapshots" | "wal"): Promise<Map<string, number[]>> {
+async function listed(replica: LitestreamReplica, what: "snapshots" | "wal"): Promise<Map<string, TimeSpan>> {
   const [header, ...lines] = (await run(replica, what, [])).trim().split("\n");
   if (header === undefined || !/^replica\s+generation\b.*\bcreated$/.test(header.trim())) {
     throw new OperationError(`litestream ${what} printed a table of another kind: ${JSON.stringify(header)}`);
   }
-  const created = new Map<string, number[]>();
+  const created = new Map<string, TimeSpan>();
   for (const line of lines) {
     const cells = line.trim().split(/\s+/);
-    const [generation, at] = [cells[1]!, new Date(cells.at(-1)!).getTime()];
-    if (Number.isNaN(at)) throw new OperationError(`litestream ${what} printed a line of another kind: ${line}`);
-    created.set(generation, [...(created.get(generation) ?? []), at]);
+    const [generation, at] = [cells[1]!, new Date(cells.at(-1)!)];
+    if (Number.isNaN(at.getTime())) {
+      throw new OperationError(`litestream ${what} printed a line of another kind: ${line}`);
+    }
+    const { from, to } = created.get(generation) ?? { from: at, to: at };
+    created.set(generation, { from: at < from ? at : from, to: at > to ? at : to });
   }
   return created;
 }
