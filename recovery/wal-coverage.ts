@@ -141,16 +141,21 @@ function isOnLine(line: readonly Stretch[], timeline: number, position: Lsn): bo
 }
 
 function latestMoment({ partials, segmentBytes }: StoredLog, line: readonly Stretch[], end: Lsn): Date | undefined {
-  const moments = partials.flatMap((partial) => {
-    const segment = parseSegmentName(partial.name, segmentBytes);
-    const onLine = segment !== undefined && isOnLine(line, segment.timeline, partial.end - 1n);
-    return onLine && partial.end <= end && partial.coversUntil ? [partial.coversUntil.getTime()] : [];
-  });
-  return moments.length === 0 ? undefined : new Date(Math.max(...moments));
+  let latest: Date | undefined;
+  for (const { name, end: partialEnd, coversUntil } of partials) {
+    if (!coversUntil || partialEnd > end || (latest && coversUntil <= latest)) continue;
+    const segment = parseSegmentName(name, segmentBytes);
+    if (segment && isOnLine(line, segment.timeline, partialEnd - 1n)) latest = coversUntil;
+  }
+  return latest;
 }
 
 function groupByName<T extends { readonly name: string }>(files: readonly T[]): Map<string, T[]> {
   const groups = new Map<string, T[]>();
-  for (const file of files) groups.set(file.name, [...(groups.get(file.name) ?? []), file]);
+  for (const file of files) {
+    const group = groups.get(file.name);
+    if (group) group.push(file);
+    else groups.set(file.name, [file]);
+  }
   return groups;
 }

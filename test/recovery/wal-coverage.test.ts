@@ -219,6 +219,15 @@ describe("how far the stored log carries a base backup", () => {
     assert.equal(coverage.end, 6n * size);
   });
 
+  it("reads two weeks of partial segments, one every few seconds", () => {
+    const partials = Array.from({ length: 200_000 }, (_, index) => {
+      const coversUntil = new Date(Date.UTC(2026, 10, 1) + index * 6000);
+      return { ...partial(1, 2, within(2) + 200n), end: within(2) + 200n + BigInt(index), coversUntil };
+    });
+    const { coversUntil, end } = logCoverage(log({ partials }), base);
+    assert.deepEqual([coversUntil, end], [new Date(Date.UTC(2026, 10, 1) + 199_999 * 6000), within(2) + 200_199n]);
+  });
+
   it("never reaches beyond the first segment that is not there, and always names it", () => {
     const segments = fc.uniqueArray(fc.integer({ min: 2, max: 12 }), { maxLength: 11 });
     fc.assert(
