@@ -18,14 +18,29 @@ const memoryBarBytes = 150_000_000;
 const secondsOfABench = 86_400;
 const runner = resolve("job-images/dist/dr.cjs");
 
-const { values } = parseArgs({
-  options: {
-    quick: { type: "boolean" },
-    size: { type: "string" },
-    json: { type: "boolean" },
-    help: { type: "boolean" },
-  },
-});
+const usage = "usage: npm run bench -- [--quick] [--size BYTES] [--json]\n";
+
+function readOptions() {
+  try {
+    const { values } = parseArgs({
+      options: {
+        quick: { type: "boolean" },
+        size: { type: "string" },
+        json: { type: "boolean" },
+        help: { type: "boolean" },
+      },
+    });
+    const sizeBytes =
+      values.size !== undefined ? Number(values.size) : values.quick ? 2 * referenceBytes : 15 * referenceBytes;
+    if (!(sizeBytes > 0)) throw new Error(`--size: expected a number of bytes, got ${values.size}`);
+    return { ...values, sizeBytes };
+  } catch (error) {
+    process.stderr.write(`${(error as Error).message}\n${usage}`);
+    return process.exit(2);
+  }
+}
+
+const values = readOptions();
 
 /** Seconds that a command took, and the most memory that its first process ever held. */
 async function timed(
@@ -56,14 +71,11 @@ async function timed(
 }
 
 async function bench(): Promise<{ rows: BenchRow[]; peakBytes: number; sizeBytes: number }> {
-  const wanted =
-    values.size !== undefined ? Number(values.size) : values.quick ? 2 * referenceBytes : 15 * referenceBytes;
-  if (!(wanted > 0)) throw new Error(`--size: expected a number of bytes, got ${values.size}`);
   const rounds = values.quick ? 1 : 3;
   const say = (text: string): void => void process.stderr.write(`${text}\n`);
   const folder = mkdtempSync(join(tmpdir(), "dr-bench-"));
-  say(`making a database of about ${bytesText(wanted)}`);
-  const world = await ReferenceWorld.create(wanted / referenceBytes);
+  say(`making a database of about ${bytesText(values.sizeBytes)}`);
+  const world = await ReferenceWorld.create(values.sizeBytes / referenceBytes);
   try {
     const { primary } = world;
     const bin = join(primary.tools.program("pg_dump"), "..");
@@ -164,7 +176,7 @@ async function bench(): Promise<{ rows: BenchRow[]; peakBytes: number; sizeBytes
           return seconds;
         },
       },
-      ...(await sqliteContests(folder, wanted, { shell, dr: drWith })),
+      ...(await sqliteContests(folder, values.sizeBytes, { shell, dr: drWith })),
     ];
     const rows: BenchRow[] = [];
     for (const contest of [...policyContests, ...contests]) rows.push(await run(contest, rounds, say));
@@ -185,8 +197,9 @@ async function bench(): Promise<{ rows: BenchRow[]; peakBytes: number; sizeBytes
 function main(): Promise<void> {
   if (values.help) {
     process.stdout.write(
-      "usage: npm run bench -- [--quick] [--size BYTES] [--json]\n\nSide by side with the guide's own commands, A B A B; a ratio over its bar is good.\n",
+      `${usage}\nSide by side with the guide's own commands, A B A B; a ratio over its bar is good.\n`,
     );
+    process.exitCode = 0;
     return Promise.resolve();
   }
   return bench().then(({ rows, peakBytes, sizeBytes }) => {

@@ -25,6 +25,11 @@ export interface ToolOptions {
    * often that the writing costs more than the reading. @default what the tool does by itself
    */
   readonly outputBufferBytes?: number;
+  /**
+   * It says on standard output why it failed: `runTool` tells that, too. Never of one whose output is data.
+   * @default false
+   */
+  readonly saysErrorsOnOutput?: boolean;
   /** Exit codes that are no failure. @default [0] */
   readonly allowedExitCodes?: readonly number[];
 }
@@ -117,10 +122,10 @@ export async function runTool(program: string, args: readonly string[], options:
   try {
     await Promise.all([tool.ended, read]);
   } catch (error) {
+    if (!options.saysErrorsOnOutput || !(error instanceof OperationError)) throw error;
     await read;
-    // Some say on standard output why they failed.
-    const said = tool.errors === "" ? printed().trim().slice(-keptErrorBytes) : "";
-    throw error instanceof OperationError && said !== "" ? new OperationError(`${error.message}: ${said}`) : error;
+    const said = printed().trim().slice(-keptErrorBytes);
+    throw said === "" ? error : new OperationError(`${error.message}: ${said}`);
   }
   return printed();
 }

@@ -332,7 +332,11 @@ describe("incremental base backups in a real S3", function () {
     const store = await kind.make(temporaryFolder());
     const env = { ...postgres.env, ...store.env };
     const database = await streamedDatabase({
-      ...{ ...postgres, env, settings: { summarize_wal: "on" }, database: incremental, config: { store: store.url } },
+      ...postgres,
+      env,
+      settings: { summarize_wal: "on" },
+      database: incremental,
+      config: { store: store.url },
     });
     try {
       const fill = (rows: number) =>

@@ -3,12 +3,15 @@ import { once } from "node:events";
 import { checkedOutput, checkedStream, runTool, Tool } from "../../../job-images/src/process/child";
 
 describe("tools", () => {
-  it("says why a tool failed, wherever that said it", async () => {
-    const fails = (script: string): Promise<string> => runTool("sh", ["-c", script]);
-    await assert.rejects(fails("echo the bucket is gone; exit 3"), /sh ended with exit code 3: the bucket is gone$/);
-    await assert.rejects(fails("echo rows; echo the bucket is gone >&2; exit 3"), /exit code 3: the bucket is gone$/);
-    await assert.rejects(fails("exit 3"), /exit code 3$/);
-    await assert.rejects(runTool("no-such-tool", []), /no-such-tool is not installed/);
+  it("say why they failed: on standard error, and on standard output where they are known to", async () => {
+    const fails = (script: string, saysErrorsOnOutput?: boolean): Promise<string> =>
+      runTool("sh", ["-c", script], { saysErrorsOnOutput });
+    const onOutput = "echo the bucket is gone; exit 3";
+    await assert.rejects(fails(onOutput, true), /sh ended with exit code 3: the bucket is gone$/);
+    await assert.rejects(fails("echo the bucket is gone >&2; exit 3"), /exit code 3: the bucket is gone$/);
+    await assert.rejects(fails("exit 3", true), /exit code 3$/);
+    await assert.rejects(fails(onOutput), /exit code 3$/, "what it printed may be a password's hash");
+    await assert.rejects(runTool("no-such-tool", [], { saysErrorsOnOutput: true }), /no-such-tool is not installed/);
   });
 
   it("[guide 7] lose nothing of what they said, even when they ended long before it was read", async () => {

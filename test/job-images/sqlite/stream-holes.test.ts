@@ -52,9 +52,8 @@ console.log(print());
     process.env.DR_LITESTREAM = program;
     const database: DatabaseConfig = { name: "it", engine: Engine.Sqlite, path: join(folder, "app.db") };
     const config = { store: `file://${folder}/store`, databases: [database] };
-    const window = await sqliteStream.window({
-      ...{ config, database, progress: silentProgress, signal: new AbortController().signal },
-    });
+    const request = { config, database, progress: silentProgress, signal: new AbortController().signal };
+    const window = await sqliteStream.window(request);
     const at = (second: number): Date => new Date(Date.UTC(2026, 0, 1) + second * 1000);
     assert.deepEqual([window.from, window.to], [at(0), at(700_000 + 4 * 124_999)]);
     assert.deepEqual(window.holes, [{ from: at(4 * 124_999), to: at(700_001) }]);

@@ -113,5 +113,9 @@ async function run(replica: LitestreamReplica, command: string, args: readonly s
   await writeFile(file, JSON.stringify(settings), { mode: 0o600 });
   // Paths are no place for variables of the environment.
   const words = [command, "-config", file, "-no-expand-env", ...args, database.path!];
-  return runTool(program(), words, { signal, env: await litestreamEnvironment(location!) });
+  return runTool(program(), words, {
+    signal,
+    env: await litestreamEnvironment(location!),
+    saysErrorsOnOutput: true,
+  });
 }
