@@ -68,15 +68,23 @@ async function take(request: BackupRequest): Promise<TakenBackup> {
     request.progress.step("reading the schema");
     const description = await readDescription(client);
 
-    const { dump, facts } = await dumpUnderWatch(request, access, tools, snapshot.id, applicationName, async () => ({
-      ...description,
-      tables: await readTables(client, request.database.proof?.sampleRows ?? jobConfigDefaults.sampleRows),
-      largeObjects: await countLargeObjects(client),
-    }));
+    const { dump, beside } = await dumpUnderWatch(
+      request,
+      access,
+      tools,
+      snapshot.id,
+      applicationName,
+      async (signal) => {
+        const globals = await dumpGlobals(client, access, tools, signal);
+        const tables = await readTables(client, request.database.proof?.sampleRows ?? jobConfigDefaults.sampleRows);
+        const facts: PostgresFacts = { ...description, tables, largeObjects: await countLargeObjects(client) };
+        return { globals, facts, zstd: await zstdVersion() };
+      },
+    );
     await client.query("COMMIT");
 
     request.progress.step("roles and facts");
-    const globals = await dumpGlobals(client, access, tools, request.signal);
+    const { globals, facts, zstd } = beside;
     const parts = [
       dump,
       await put(request, globalsPart, Buffer.from(globals)),
@@ -97,7 +105,7 @@ async function take(request: BackupRequest): Promise<TakenBackup> {
         standby: snapshot.standby,
         bytes: database.bytes,
       },
-      tools: { pg_dump: tools.version, zstd: await zstdVersion() },
+      tools: { pg_dump: tools.version, zstd },
       tables: facts.tables.map(({ schema, name, rows, bytes }) => ({ schema, name, rows, bytes })),
       parts,
     };
@@ -117,15 +125,15 @@ async function lockAgainstSecondRun(client: Client, access: PostgresAccess): Pro
   }
 }
 
-/** Dumps and reads the facts at the same time, in one snapshot, and gives way to whoever is blocked by it. */
-async function dumpUnderWatch(
+/** Dumps, reads at the same time what goes beside the dump, and gives way to whoever is blocked by it. */
+async function dumpUnderWatch<Beside>(
   request: BackupRequest,
   access: PostgresAccess,
   tools: PostgresTools,
   snapshotId: string,
   applicationName: string,
-  readFacts: () => Promise<PostgresFacts>,
-): Promise<{ dump: ManifestPart; facts: PostgresFacts }> {
+  readBeside: (signal: AbortSignal) => Promise<Beside>,
+): Promise<{ dump: ManifestPart; beside: Beside }> {
   const settings = { ...jobConfigDefaults, ...request.database.backup };
   const giveWay = new AbortController();
   const signal = AbortSignal.any([request.signal, giveWay.signal]);
@@ -155,8 +163,8 @@ async function dumpUnderWatch(
       throttled(counted(output, request.progress), settings.maxBytesPerSecond),
     );
     const putting = put(request, dumpPart, body, signal);
-    const reading = readFacts();
-    const [dump, facts] = await Promise.allSettled([
+    const reading = readBeside(signal);
+    const [dump, beside] = await Promise.allSettled([
       putting,
       reading.catch((error: unknown) => {
         giveWay.abort(error);
@@ -166,8 +174,8 @@ async function dumpUnderWatch(
     await allEnded([pgDump, zstd]).catch(() => undefined);
     if (signal.aborted) throw signal.reason as Error;
     if (dump.status === "rejected") throw dump.reason as Error;
-    if (facts.status === "rejected") throw facts.reason as Error;
-    return { dump: dump.value, facts: facts.value };
+    if (beside.status === "rejected") throw beside.reason as Error;
+    return { dump: dump.value, beside: beside.value };
   } finally {
     await stopWatching();
     await watcher.end().catch(() => undefined);

@@ -1,5 +1,5 @@
-import { existsSync, readdirSync } from "node:fs";
-import { delimiter, join } from "node:path";
+import { existsSync, readdirSync, realpathSync } from "node:fs";
+import { basename, delimiter, join } from "node:path";
 import { OperationError } from "../../errors";
 import { runTool } from "../../process/child";
 
@@ -23,16 +23,26 @@ export async function findPostgresTools(): Promise<PostgresTools[]> {
     if (existsSync(root)) for (const entry of readdirSync(root)) folders.add(join(root, entry, "bin"));
   }
   for (const folder of (process.env.PATH ?? "").split(delimiter)) folders.add(folder);
+  // All are asked at once: a dump's duration counts from before this.
+  const answers = await Promise.all([...folders].filter(holdsTools).map(askForVersion));
   const found = new Map<number, PostgresTools>();
-  for (const folder of folders) {
-    if (!existsSync(join(folder, "pg_dump")) || !existsSync(join(folder, "pg_restore"))) continue;
-    const text = await runTool(join(folder, "pg_dump"), ["--version"]).catch(() => "");
-    const version = /\(PostgreSQL\) (.+)/.exec(text)?.[1]?.trim();
-    const major = Number(/^\d+/.exec(version ?? "")?.[0]);
-    if (version === undefined || !Number.isInteger(major) || found.has(major)) continue;
-    found.set(major, { major, version, program: (name) => join(folder, name) });
-  }
+  for (const tools of answers) if (tools && !found.has(tools.major)) found.set(tools.major, tools);
   return [...found.values()].sort((a, b) => a.major - b.major);
+}
+
+function holdsTools(folder: string): boolean {
+  const dump = join(folder, "pg_dump");
+  if (!existsSync(dump) || !existsSync(join(folder, "pg_restore"))) return false;
+  // Debian's wrapper starts what is in the versioned folders, whichever cluster it thinks of.
+  return basename(realpathSync(dump)) !== "pg_wrapper";
+}
+
+async function askForVersion(folder: string): Promise<PostgresTools | undefined> {
+  const text = await runTool(join(folder, "pg_dump"), ["--version"]).catch(() => "");
+  const version = /\(PostgreSQL\) (.+)/.exec(text)?.[1]?.trim();
+  const major = Number(/^\d+/.exec(version ?? "")?.[0]);
+  if (version === undefined || !Number.isInteger(major)) return undefined;
+  return { major, version, program: (name) => join(folder, name) };
 }
 
 /**
