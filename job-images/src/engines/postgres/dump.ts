@@ -75,9 +75,10 @@ async function take(request: BackupRequest): Promise<TakenBackup> {
       snapshot.id,
       applicationName,
       async (signal) => {
-        const globals = await dumpGlobals(client, access, tools, signal);
+        // First of all: this session must hold its tables too, before a migration that pg_dump made wait gets them.
         const tables = await readTables(client, request.database.proof?.sampleRows ?? jobConfigDefaults.sampleRows);
         const facts: PostgresFacts = { ...description, tables, largeObjects: await countLargeObjects(client) };
+        const globals = await dumpGlobals(client, access, tools, signal);
         return { globals, facts, zstd: await zstdVersion() };
       },
     );
