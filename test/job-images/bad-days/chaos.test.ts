@@ -149,7 +149,10 @@ describe("chaos", () => {
             }
             used = world ? used + 1 : 0;
             world ??= await ChaosWorld.start();
-            const run = await oneRun(world, index);
+            let run = await oneRun(world, index);
+            // One run has to do for a stage: a fault that came too late has learned when to come, and comes again.
+            for (let left = 3; !needed && !run.fired && run.violations.length === 0 && left > 0; left--)
+              run = await oneRun(world, index);
             results.push(run);
             for (const each of run.violations) console.log(`      ${run.name}: ${each}`);
             if (needed)
