@@ -84,7 +84,7 @@ async function take(request: BackupRequest): Promise<TakenBackup> {
     );
     await client.query("COMMIT");
 
-    request.progress.step("roles and facts");
+    request.progress.step("storing roles and facts");
     const { globals, facts, zstd } = beside;
     const parts = [
       dump,
