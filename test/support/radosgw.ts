@@ -124,7 +124,9 @@ async function startIn(folder: string, daemons: ChildProcess[]): Promise<RadosGa
   // In this order: an OSD without a quorum dies, and a gateway without an OSD gives up.
   await waitFor("the monitor's quorum", 60, async () => (await run("ceph", "--connect-timeout", "5", "-s")) !== "");
   const osdUuid = randomUUID();
-  await run("ceph", "osd", "new", osdUuid);
+  // Just after its quorum a monitor may know nobody's rights yet, one start in a hundred on a busy machine, and refuses
+  // what it will allow. Asked again for the same OSD, it gives the same one.
+  await waitFor("the monitor to make an OSD", 60, async () => (await run("ceph", "osd", "new", osdUuid)) !== "");
   await run("ceph-osd", "--mkfs", "-i", "0", "--osd-uuid", osdUuid, "--monmap", monmap);
   let osd = daemon("ceph-osd", "-i", "0");
   await waitFor("the OSD", 90, async () => {
