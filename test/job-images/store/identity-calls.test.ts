@@ -16,6 +16,8 @@ import {
   identityRights,
   isFileListKey,
   mayDo,
+  parsePartialWalKey,
+  parseWalKey,
   partKey,
   SigningKeyKind,
   StorePrefix,
@@ -219,20 +221,26 @@ describe("identities and the calls that commands really make", () => {
       });
       try {
         const streaming = streamed.stream();
-        const puts = (prefix: string): number[] =>
-          proxy.calls.flatMap(({ action, key, status }, index) =>
+        const stored = (prefix: string): string[] =>
+          proxy.calls.flatMap(({ action, key, status }) =>
             // A manifest, and not the list of files before it.
             action === "s3:PutObject" && status === 200 && key?.startsWith(`${prefix}ledger/`) && !isFileListKey(key)
-              ? [index]
+              ? [key]
               : [],
           );
-        const untilStored = (prefix: string, after = -1) =>
-          waitFor(`something under ${prefix}`, 60, () => puts(prefix).some((index) => index > after));
-        await untilStored(StorePrefix.Catalog);
-        await withClient(streamed.server, "ledger", (client) => client.query("SELECT pg_switch_wal()"));
-        await untilStored(StorePrefix.Wal);
-        // Of the segment after the whole one, so that a recovery ends in it.
-        await untilStored(StorePrefix.WalPartial, puts(StorePrefix.Wal)[0]);
+        const untilStored = (prefix: string, fits: (key: string) => boolean) =>
+          waitFor(`something under ${prefix}`, 60, () => stored(prefix).some(fits));
+        await untilStored(StorePrefix.Catalog, () => true);
+        const ended = await withClient(streamed.server, "ledger", async (client) => {
+          const { rows } = await client.query<{ segment: string }>(
+            "SELECT pg_walfile_name(pg_switch_wal()) AS segment",
+          );
+          return rows[0]!.segment;
+        });
+        await untilStored(StorePrefix.Wal, (key) => parseWalKey(key)!.name >= ended);
+        // Of a segment that is not whole, so that a recovery ends in it: the base backup ends segments of its own, and
+        // the part of one that has since been stored whole is read by nobody.
+        await untilStored(StorePrefix.WalPartial, (key) => parsePartialWalKey(key)!.name > ended);
         await streaming.stop();
         take("stream ledger");
         const into = join(streamed.server.directory, "recovered");
